@@ -1,0 +1,37 @@
+# `make run` and `make test` are all a fresh machine needs; every target is safe to repeat.
+PYTHON ?= python3.11
+CONFIG ?= configs/digits.yaml
+BIN := .venv/bin
+export TF_USE_LEGACY_KERAS := 1
+
+.PHONY: run test test-fast lint format lock clean
+
+run: .venv/.installed
+	@$(BIN)/python run_local.py --config $(CONFIG)
+
+test: .venv/.installed
+	@$(BIN)/python -m pytest
+
+test-fast: .venv/.installed
+	@$(BIN)/python -m pytest -m "not long"
+
+lint: .venv/.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/.installed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: .venv/.installed
+	@$(BIN)/uv pip compile requirements/requirements.in --override requirements/overrides.txt \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet \
+	  --custom-compile-command "make lock" --output-file requirements/lock.txt
+	@grep '^uv==' -A 40 requirements/lock.txt | sed '/^[a-z]/{/^uv==/!q}' | sed '$$d' > requirements/bootstrap.txt
+
+.venv/.installed: requirements/lock.txt requirements/bootstrap.txt setup.py infra/setup.sh
+	@PYTHON=$(PYTHON) bash infra/setup.sh
+
+clean:
+	rm -rf .venv artifacts runs bucket samples

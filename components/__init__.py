@@ -1,0 +1,1 @@
+"""The stages that Slipway adds to TFX, a folder each."""

@@ -1,0 +1,1 @@
+"""The last stage: a gated model becomes a version in the bucket."""

@@ -1,0 +1,1 @@
+"""Built-in samples, and how they are made."""

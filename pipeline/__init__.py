@@ -1,0 +1,1 @@
+"""Configuration, the graph, its runners and the slipway command line."""
