@@ -1,0 +1,103 @@
+"""What was read and what was refused: counted in the workers, merged, judged once at the end."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from components.ingest.config import DataConfig
+from components.ingest.rows import BadRow, DataError
+
+KEPT_BAD_ROWS = 20
+MAX_LABELS = 10_000
+
+
+class Report:
+    """Rows by split and label, and the first bad rows; merging is associative, so workers' parts join."""
+
+    def __init__(self) -> None:
+        self.labels: Counter[tuple[str, str]] = Counter()
+        self.bad_rows = 0
+        self.bad: list[BadRow] = []
+        self.broken: list[str] = []
+
+    def add(self, split: str, label: str) -> None:
+        """Count a good row.
+
+        Raises:
+            DataError: there are more than 10,000 different labels, so the label is the wrong column.
+        """
+        self.labels[split, label] += 1
+        if len(self.labels) > 3 * MAX_LABELS:
+            raise DataError(
+                f"more than {MAX_LABELS} different labels, such as {label!r}: is data.label the right one?"
+            )
+
+    def refuse(self, bad: BadRow) -> None:
+        """Count a bad row."""
+        self.bad_rows += bad.rows
+        if len(self.bad) < KEPT_BAD_ROWS:
+            self.bad.append(bad)
+
+    def give_up(self, error: DataError) -> None:
+        """Note a file that is unusable as a whole. Raised only at the end: runners garble workers' errors."""
+        self.broken.append(str(error))
+
+    def as_json(self, config: DataConfig) -> dict[str, Any]:
+        """The content of `ingest.json`: rows per split, per split and label, bad rows, broken files."""
+        names = config.split_names()
+        labels: dict[str, dict[str, int]] = {name: {} for name in names}
+        for (split, label), count in sorted(self.labels.items()):
+            labels[split][label] = count
+        return {
+            "rows": {name: sum(labels[name].values()) for name in names},
+            "labels": labels,
+            "bad_rows": self.bad_rows,
+            "first_bad_rows": [bad._asdict() for bad in self.bad],
+            "broken": self.broken,
+        }
+
+
+def merge(reports: Iterable[Report]) -> Report:
+    """Join reports; the first 20 bad rows by file and row are kept, whatever the order of the parts."""
+    total = Report()
+    for report in reports:
+        total.labels.update(report.labels)
+        total.bad_rows += report.bad_rows
+        total.bad = sorted([*total.bad, *report.bad])[:KEPT_BAD_ROWS]
+        total.broken = sorted([*total.broken, *report.broken])
+    return total
+
+
+def judge(summary: dict[str, Any], config: DataConfig) -> None:
+    """Refuse data with broken files, too many bad rows, an empty split, or only one class to learn.
+
+    Args:
+        summary: what `Report.as_json` gave.
+        config: the data's configuration.
+
+    Raises:
+        DataError: with the first bad rows, each by file, row and reason.
+    """
+    if broken := summary["broken"]:
+        raise DataError("\n".join(broken))
+    good, bad = sum(summary["rows"].values()), summary["bad_rows"]
+    if bad > config.max_bad_share * (good + bad):
+        first = summary["first_bad_rows"]
+        lines = [f"  {row['source']}, row {row['row']}: {row['reason']}" for row in first]
+        more = bad - sum(row["rows"] for row in first)
+        if more > 0:
+            lines.append(f"  and {more} more")
+        raise DataError(
+            f"{bad} of {good + bad} rows are bad ({bad / (good + bad):.2%}; data.max_bad_share allows "
+            f"{config.max_bad_share:.2%}):\n"
+            + "\n".join(lines)
+            + "\nMend these rows, or raise max_bad_share."
+        )
+    if empty := [split for split, count in summary["rows"].items() if not count]:
+        raise DataError(
+            f"split {', '.join(empty)} has no rows (of {good} in all). Use more data, or change data.ratios."
+        )
+    if len(summary["labels"]["train"]) < 2:
+        raise DataError(
+            f"the train split has one label only: {list(summary['labels']['train'])}. Check data.label."
+        )

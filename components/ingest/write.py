@@ -1,0 +1,112 @@
+"""The Beam pipeline: tasks are read, split and written as gzipped TFRecord, in memory that does not grow.
+
+Rows are never grouped or reshuffled, because the in-process runner keeps what it shuffles in memory: every
+bundle streams into files of its own.
+"""
+
+import bisect
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from components.ingest.config import DataConfig
+from components.ingest.report import Report, merge
+from components.ingest.rows import BadRow, DataError
+from components.ingest.tasks import Task, plan, read
+
+REPORT = "ingest.json"
+
+
+def split_of(example: bytes, names: list[str], ratios: list[int]) -> str:
+    """The split of a row, by SHA-256 of its serialized example: equal rows always land together.
+
+    Args:
+        example: serialized tf.train.Example, deterministic.
+        names: names of the splits.
+        ratios: parts of each, as long as `names`.
+    """
+    bounds = list(itertools.accumulate(ratios))
+    bucket = int.from_bytes(hashlib.sha256(example).digest()[:8], "big") % bounds[-1]
+    return names[bisect.bisect(bounds, bucket)]
+
+
+class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    """Reads tasks; yields examples tagged by split, and one report a bundle."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self._config = config
+        self._names = config.split_names()
+        self._ratios = [getattr(config.ratios, name) for name in self._names]
+
+    def start_bundle(self) -> None:
+        self._report = Report()
+
+    def process(self, task: Task) -> Iterator[Any]:
+        try:
+            for item in read(task, self._config):
+                if isinstance(item, BadRow):
+                    self._report.refuse(item)
+                    continue
+                split = task.split or split_of(item.example, self._names, self._ratios)
+                self._report.add(split, item.label)
+                yield beam.pvalue.TaggedOutput(split, item.example)
+        except DataError as error:
+            self._report.give_up(error)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        window = GlobalWindow()
+        report = WindowedValue(self._report, window.max_timestamp(), [window])
+        yield beam.pvalue.TaggedOutput("report", report)
+
+
+class _WriteReport(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    def __init__(self, config: DataConfig, path: str) -> None:
+        self._config = config
+        self._path = path
+
+    def process(self, reports: Iterable[Report]) -> None:
+        with FileSystems.create(self._path) as file:
+            file.write(json.dumps(merge(reports).as_json(self._config), indent=2).encode())
+
+
+def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, Any]:
+    """Run the pipeline: raw data to `<uri>/Split-<name>/data_tfrecord-….gz` and `<uri>/ingest.json`.
+
+    Args:
+        config: the data's configuration.
+        uri: where to write, any of Beam's file systems.
+        pipeline: an empty Beam pipeline; it is run here.
+
+    Returns:
+        The content of `ingest.json`, not judged yet.
+
+    Raises:
+        DataError: there are no files, or the first CSV file cannot be understood.
+    """
+    tasks, names = plan(config), config.split_names()
+    report = FileSystems.join(uri, REPORT)
+    with pipeline:
+        outputs = (
+            pipeline
+            | "Tasks" >> beam.Create(tasks)
+            | "Read" >> beam.ParDo(_Read(config)).with_outputs("report", *names)
+        )
+        for name in names:
+            prefix = FileSystems.join(uri, f"Split-{name}", "data_tfrecord")
+            outputs[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
+        (
+            outputs["report"]
+            | "Key" >> beam.Map(lambda part: (None, part))
+            | "Gather" >> beam.GroupByKey()
+            | "Parts" >> beam.Values()
+            | "WriteReport" >> beam.ParDo(_WriteReport(config, report))
+        )
+    with FileSystems.open(report) as file:
+        return dict(json.loads(file.read()))
