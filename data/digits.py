@@ -1,4 +1,4 @@
-"""The built-in image sample: the 1,797 handwritten 8×8 digits of scikit-learn, as TFRecord of tf.Example."""
+"""The built-in image sample: scikit-learn's 1,797 handwritten digits, 8×8, as TFRecord of tf.Example."""
 
 import io
 

@@ -1,12 +1,13 @@
 """Delimited text to examples, one file at a time, as a stream."""
 
+import contextlib
 import csv
 import io
 import itertools
 import math
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import TextIO
 
 from components.ingest.config import DataConfig, FeatureType
 from components.ingest.files import opened
@@ -27,8 +28,8 @@ def infer(source: str, config: DataConfig) -> dict[str, FeatureType]:
     Raises:
         DataError: the file is empty, or its header does not suit the configuration.
     """
-    with opened(source) as file:
-        names, records = _records(file, source, config)
+    with _text(source) as text:
+        names, records = _records(text, source, config)
         columns: dict[str, list[str]] = {name: [] for name in names}
         for _, cells in itertools.islice(records, INFER_ROWS):
             if not isinstance(cells, str) and len(cells) == len(names):
@@ -53,8 +54,8 @@ def read(source: str, config: DataConfig, types: dict[str, FeatureType]) -> Iter
     Raises:
         DataError: the file as a whole is unusable: empty, other columns, a quote that is never closed.
     """
-    with opened(source) as file:
-        names, records = _records(file, source, config)
+    with _text(source) as text:
+        names, records = _records(text, source, config)
         if set(names) != set(types):
             raise DataError(f"{source}: its columns are {names}, but those of the first file {list(types)}")
         for line, cells in records:
@@ -86,15 +87,23 @@ def _row(
     return Row(source, line, label, encode(features))
 
 
+@contextlib.contextmanager
+def _text(source: str) -> Iterator[TextIO]:
+    # newline="" leaves line ends to the csv module, so that those inside quotes survive; surrogateescape
+    # turns a byte that is not UTF-8 into a mark that only its own row is refused for.
+    with (
+        opened(source) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
+    ):
+        yield text
+
+
 def _records(
-    file: IO[bytes], source: str, config: DataConfig
+    text: TextIO, source: str, config: DataConfig
 ) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
     """Names of the columns, and an iterator of (line, cells, or what is wrong with the record)."""
     options = config.csv
     csv.field_size_limit(MAX_CELL)
-    # newline="" leaves line ends to the csv module, so that those inside quotes survive; surrogateescape
-    # turns a byte that is not UTF-8 into a mark that only its own row is refused for.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(
         text,
         delimiter=options.delimiter,

@@ -29,6 +29,11 @@ def is_local(url: str) -> bool:
     return "file" in _protocols(fsspec.core.url_to_fs(url)[0])
 
 
+def absolute(path: str) -> str:
+    """The URL in the form that `find` gives: a whole path, with the protocol where it is not local."""
+    return _url(*fsspec.core.url_to_fs(path))
+
+
 def find(path: str, kind: Format) -> list[str]:
     """Sorted URLs of the files at `path` (a file, a glob or a folder).
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import fsspec
-
 from components.ingest import csv_rows, idx_rows, image_rows, tfrecord_rows
 from components.ingest.config import DataConfig, FeatureType
-from components.ingest.files import find
+from components.ingest.files import absolute, find
 from components.ingest.rows import BadRow, Row
 
 # Image files are many and small: a task takes this many of them.
@@ -38,7 +36,7 @@ def plan(config: DataConfig) -> list[Task]:
         if config.format == "idx":
             tasks += [Task(split, (images,), labels=labels) for images, labels in idx_rows.pairs(urls)]
         elif config.format == "images":
-            root = _folder(path)
+            root = absolute(path)
             for start in range(0, len(urls), IMAGES_PER_TASK):
                 tasks.append(Task(split, tuple(urls[start : start + IMAGES_PER_TASK]), root=root))
         else:
@@ -63,9 +61,3 @@ def read(task: Task, config: DataConfig) -> Iterator[Row | BadRow]:
             yield from image_rows.read(url, config, task.root)
         else:
             yield from idx_rows.read(url, task.labels, config)
-
-
-def _folder(path: str) -> str:
-    fs, root = fsspec.core.url_to_fs(path)
-    local = "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
-    return str(root if local else fs.unstrip_protocol(root))

@@ -1,0 +1,43 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components.ingest.config import DataConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "exactly one of data.path"),
+        ({"path": "a", "splits": {"train": "a", "eval": "b"}}, "exactly one of data.path"),
+        ({"splits": {"train": "a", "eval": "b"}, "ratios": {"train": 1}}, "no meaning beside data.splits"),
+        ({"splits": {"train": "a"}}, "splits.eval"),
+        ({"path": "a", "format": "idx", "csv": {"quoting": False}}, "no meaning with format: idx"),
+        ({"path": "a", "classes": ["x", "x"]}, "names a class twice"),
+        ({"path": "a", "classes": ["x"]}, "at least 2"),
+        ({"path": "a", "make": "data.digits"}, "module:function"),
+        ({"splits": {"train": "a", "eval": "b"}, "make": "data.digits:write"}, "needs data.path"),
+        ({"path": "a", "csv": {"header": False}}, "csv.columns must name"),
+        ({"path": "a", "csv": {"columns": ["text"]}}, "'label' is not among"),
+        ({"path": "a", "csv": {"columns": ["label", "label"]}}, "names a column twice"),
+        ({"path": "a", "csv": {"rest_in_last_column": True}}, "needs csv.quoting: false"),
+        ({"path": "a", "csv": {"features": {"label": "int"}}}, "always a string"),
+        ({"path": "a", "csv": {"columns": ["label"], "features": {"age": "int"}}}, "does not have"),
+        ({"path": "a", "ratios": {"train": 0}}, "greater than or equal to 1"),
+        ({"path": "a", "max_bad_share": 1}, "less than 1"),
+        ({"path": "a", "delimiter": ","}, "Extra inputs"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DataConfig.model_validate({"format": "csv", **fields})
+
+
+def test_splits_are_named_by_ratios_or_by_paths() -> None:
+    hashed = DataConfig.model_validate({"format": "csv", "path": "a", "ratios": {"test": 0}})
+    assert hashed.split_names() == ["train", "eval"]
+    assert hashed.sources() == [(None, "a")]
+    named = DataConfig.model_validate({"format": "csv", "splits": {"train": "a", "eval": "b"}})
+    assert named.split_names() == ["train", "eval"]
+    assert named.sources() == [("train", "a"), ("eval", "b")]

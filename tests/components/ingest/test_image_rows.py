@@ -1,0 +1,41 @@
+from pathlib import Path
+
+from components.ingest.config import DataConfig
+from tests.components.ingest.conftest import Read, features, png
+
+
+def test_folders_are_classes_and_bytes_stay(tmp_path: Path, read: Read) -> None:
+    for name, content in {"cat/1.png": png(1), "dog/2.JPG": png(2, (5, 6, 3), "JPEG")}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "cat" / ".DS_Store").write_bytes(b"hidden files are left out")
+    rows, bad = read(DataConfig(format="images", path=str(tmp_path)))
+    assert not bad
+    assert [features(row) for row in rows] == [
+        {"image": png(1), "label": b"cat"},
+        {"image": png(2, (5, 6, 3), "JPEG"), "label": b"dog"},
+    ]
+
+
+def test_bad_images_are_named(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cow").mkdir()
+    noise = png(0, (40, 40, 3))
+    for name, content in {
+        "cat/cut.png": noise[:-30],
+        "cat/empty.png": b"",
+        "cat/notes.txt": b"hello",
+        "cat/right.png": noise,
+        "cow/1.png": noise,
+        "stray.png": noise,
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    rows, bad = read(DataConfig(format="images", path=str(tmp_path), classes=["cat", "dog"]))
+    assert [Path(row.source).name for row in rows] == ["right.png"]
+    assert {Path(row.source).name: row.reason.split(":")[0] for row in bad} == {
+        "cut.png": "not a whole PNG or JPEG image",
+        "empty.png": "empty file",
+        "notes.txt": "not a whole PNG or JPEG image",
+        "1.png": "label 'cow' is not one of cat, dog (data.classes)",
+        "stray.png": "not in a folder of its class; the layout is class/name.png",
+    }
