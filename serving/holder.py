@@ -1,0 +1,68 @@
+"""Which process holds something in a bucket, and whether it still runs."""
+
+import contextlib
+import getpass
+import os
+import platform
+import secrets
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Holder(BaseModel):
+    """The process whose turn it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: str
+    pid: int
+    started: float
+    user: str
+    token: str
+
+    def is_dead(self) -> bool:
+        """Whether the process is of this machine and no longer runs."""
+        if self.machine != _machine():
+            return False
+        started = _process_start(self.pid)
+        return started is None or abs(started - self.started) > 1
+
+
+def me() -> Holder:
+    """This process."""
+    started = _process_start(os.getpid())
+    return Holder(
+        machine=_machine(),
+        pid=os.getpid(),
+        started=started or 0.0,
+        user=user_name(),
+        token=secrets.token_hex(8),
+    )
+
+
+def _machine() -> str:
+    """This host, boot and process namespace: a pid means something only within these."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    return "/".join(parts)
+
+
+def _process_start(pid: int) -> float | None:
+    import psutil  # late: readers never need it
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def user_name() -> str:
+    """Who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's numeric user without a name
+        return str(os.getuid())
