@@ -1,0 +1,70 @@
+"""The latest released model that the candidate is compared with."""
+
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+
+from components.driver import PropertyDriver
+from serving.digest import file_digests, model_digest
+from serving.fetch import fetch
+from serving.release import Release, releases
+
+SERVING = "Format-Serving"
+MODEL = "model"
+
+
+def exported_digest(model_uri: str) -> str:
+    """Digest the SavedModel inside a Model artifact."""
+    return model_digest(file_digests(Path(model_uri) / SERVING))
+
+
+def find_baseline(bucket: str, model_name: str, candidate: str) -> Release | None:
+    """Find the newest release that is another model than the candidate.
+
+    A model is not compared with itself: pushed already, it keeps the baseline that it was pushed against, so a
+    repeated run finds every result in the cache.
+    """
+    others = (release for release in reversed(releases(bucket, model_name)) if release.digest != candidate)
+    return next(others, None)
+
+
+class LatestReleaseDriver(PropertyDriver):
+    """Looks into the bucket before TFX looks into its cache: another release there is another baseline."""
+
+    def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
+        """Set `version`: the baseline's number, and its digest, so that a bucket made anew is noticed."""
+        bucket, name = exec_properties["bucket"], exec_properties["model_name"]
+        candidate = exported_digest(input_dict["model"][0].uri)
+        release = find_baseline(bucket, name, candidate)
+        found = f"{release.version}:{release.digest}" if release else ""
+        return {"version": found}
+
+
+@component
+def LatestRelease(  # noqa: N802  (a component's name is its class name)
+    model: InputArtifact[standard_artifacts.Model],
+    baseline: OutputArtifact[standard_artifacts.Model],
+    bucket: Parameter[str],
+    model_name: Parameter[str],
+    version: Parameter[str] = "",
+) -> None:
+    """Fetch the latest released model other than the candidate; an empty artifact if there is none.
+
+    Arguments:
+        model: the candidate.
+        baseline: the result: the release under `model/`, its digests verified.
+        bucket: fsspec URL of the bucket.
+        model_name: the model's folder in it.
+        version: `number:digest`, set by the driver.
+    """
+    del model
+    target = Path(baseline.uri)
+    target.mkdir(parents=True, exist_ok=True)
+    if version:
+        fetch(bucket, model_name, int(version.partition(":")[0]), target / MODEL)
+
+
+LatestRelease.DRIVER_CLASS = LatestReleaseDriver

@@ -1,0 +1,78 @@
+"""Configuration of the Evaluator gate."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from components.config import Section
+
+Metric = Literal["accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "loss"]
+LOWER_IS_BETTER = frozenset({"loss"})
+
+
+class Threshold(Section):
+    """One requirement on one metric.
+
+    It holds for all examples together and, with `slices`, for each value of the features named there. At least
+    one of the bounds must be given. `max_drop` compares with the latest released model: how much worse the
+    candidate may be (0 = not worse at all; a negative number demands an improvement).
+    """
+
+    metric: Metric = "accuracy"
+    class_name: str | None = Field(
+        None, description="for precision, recall, f1 and auc: the class looked for; without it, the mean over classes"
+    )
+    lower_bound: float | None = Field(None, description="the least value that passes (not for loss)")
+    upper_bound: float | None = Field(None, description="the greatest value that passes (loss only)")
+    max_drop: float | None = Field(None, description="how much worse than the latest release may be")
+    slices: tuple[str, ...] = Field((), description="features whose every value must pass on its own")
+    overall: bool = Field(True, description="whether the requirement holds for all examples together")
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> "Threshold":
+        if self.lower_bound is None and self.upper_bound is None and self.max_drop is None:
+            raise ValueError(
+                f"the threshold on {self.metric} has no bound: give lower_bound, upper_bound or max_drop"
+            )
+        wrong = "lower_bound" if self.metric in LOWER_IS_BETTER else "upper_bound"
+        if getattr(self, wrong) is not None:
+            side = "lower" if self.metric in LOWER_IS_BETTER else "higher"
+            raise ValueError(f"{wrong} does not fit {self.metric}, of which {side} is better: give the other bound")
+        if self.class_name is not None and self.metric in ("accuracy", "balanced_accuracy", "loss"):
+            raise ValueError(f"class_name does not fit {self.metric}, which is about all classes")
+        if not self.overall and not self.slices:
+            raise ValueError(f"the threshold on {self.metric} holds nowhere: name slices, or leave overall true")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The metric's name in a verdict, with its class where it has one."""
+        return f"{self.metric} of {self.class_name}" if self.class_name else self.metric
+
+
+class EvaluateConfig(Section):
+    """Gate 1: what a candidate must reach to be released.
+
+    `split` is the one that is judged: `test` where there is one, else `eval`.
+    """
+
+    thresholds: tuple[Threshold, ...] = Field(
+        description="requirements, absolute and against the latest release; at least one"
+    )
+    slices: tuple[str, ...] = Field((), description="further features to report by, without a requirement")
+    min_examples: int = Field(30, ge=1, description="a slice with fewer examples than this decides nothing")
+    confidence_intervals: bool = Field(False, description="report 95 % intervals (jackknife; takes longer)")
+    batch_size: int = Field(256, ge=1, description="examples a batch of predictions")
+    split: str | None = Field(None, description="the split to judge on (default: test, else eval)")
+
+    @model_validator(mode="after")
+    def _some_threshold(self) -> "EvaluateConfig":
+        if not self.thresholds:
+            raise ValueError("a gate without a threshold would pass anything: give at least one")
+        return self
+
+    @property
+    def slice_features(self) -> tuple[str, ...]:
+        """Every feature that is sliced by, required or only reported, in order of appearance."""
+        named = [feature for threshold in self.thresholds for feature in threshold.slices]
+        return tuple(dict.fromkeys([*named, *self.slices]))

@@ -1,0 +1,121 @@
+"""Predictions of several models on the same examples, made once and kept in one Arrow file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tensorflow as tf
+
+from components.evaluate.metrics import LABEL, choice_column, probabilities_column
+from serving.saved_model import SavedModel
+
+SIGNATURE = "serve_examples"
+
+
+class LabelError(ValueError):
+    """An example's label is not one of the classes that the models know."""
+
+
+def example_files(examples: str | Path, split: str) -> list[str]:
+    """List the TFRecord files of a split of an Examples artifact.
+
+    Raises:
+        FileNotFoundError: the split has no files.
+    """
+    files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
+    if not files:
+        raise FileNotFoundError(f"no examples in {examples}/Split-{split}")
+    return files
+
+
+def serialized_batches(files: Sequence[str], batch_size: int) -> Iterator[npt.NDArray[np.object_]]:
+    """Read gzipped TFRecord files as batches of serialized tf.Examples, object array [batch]."""
+    yield from tf.data.TFRecordDataset(list(files), "GZIP").batch(batch_size).as_numpy_iterator()
+
+
+def _text_features(batch: npt.NDArray[np.object_], names: Sequence[str]) -> dict[str, list[bytes]]:
+    """Read features as text, whatever their kind: a slice's value is shown, never computed with."""
+    values: dict[str, list[bytes]] = {name: [] for name in names}
+    for serialized in batch:
+        feature = tf.train.Example.FromString(serialized).features.feature
+        for name in names:
+            kind = feature[name].WhichOneof("kind") if name in feature else None
+            found = getattr(feature[name], kind).value if kind else []
+            first = found[0] if found else b"(none)"
+            values[name].append(first if isinstance(first, bytes) else str(first).encode())
+    return values
+
+
+def label_ids(labels: Sequence[bytes], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Turn label names into class ids, int64 [batch].
+
+    Raises:
+        LabelError: a label that is not among the classes.
+    """
+    ids = {name.encode(): index for index, name in enumerate(classes)}
+    unknown = sorted({label for label in labels if label not in ids})
+    if unknown:
+        raise LabelError(
+            f"label {unknown[0].decode(errors='replace')!r} is not among the classes {list(classes)}; "
+            "list it in data.classes, or remove its rows"
+        )
+    return np.array([ids[label] for label in labels], np.int64)
+
+
+def write_predictions(
+    files: Sequence[str],
+    models: Mapping[str, SavedModel],
+    classes: Sequence[str],
+    label: str,
+    slices: Sequence[str],
+    batch_size: int,
+    output: Path,
+) -> int:
+    """Run every model on every example and write an Arrow file; returns the number of examples.
+
+    A row holds the label's id, each model's probabilities and its choice (one-hot), and the slice features as
+    text; batch by batch, so that memory does not grow with the number of examples.
+    """
+    count = 0
+    writer = None
+    with pa.OSFile(str(output), "wb") as sink:
+        for batch in serialized_batches(files, batch_size):
+            text = _text_features(batch, [label, *slices])
+            columns = {
+                LABEL: _rows(label_ids(text[label], classes)[:, None]),
+                **{name: _rows(np.array(text[name], object)[:, None]) for name in slices},
+            }
+            for name, model in models.items():
+                probabilities = model.run(SIGNATURE, {"examples": batch})["probabilities"].astype(np.float32)
+                columns[probabilities_column(name)] = _rows(probabilities)
+                choice = np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
+                columns[choice_column(name)] = _rows(choice)
+            table = pa.table(columns)
+            writer = writer or pa.ipc.new_file(sink, table.schema)
+            writer.write_table(table)
+            count += len(batch)
+        if writer is None:
+            raise ValueError("the split to evaluate has no examples")
+        writer.close()
+    return count
+
+
+def _rows(values: npt.NDArray[np.generic]) -> pa.Array:
+    """Make an Arrow list column of a 2-D array, one list a row."""
+    kind = pa.binary() if values.dtype == object else pa.from_numpy_dtype(values.dtype)
+    offsets = pa.array(np.arange(0, values.size + 1, values.shape[1], dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), kind))
+
+
+def confusion_matrix(predictions: Path, model: str, classes: int) -> npt.NDArray[np.int64]:
+    """Count examples by actual class (rows) and chosen class (columns), int64 [classes, classes]."""
+    matrix = np.zeros((classes, classes), np.int64)
+    with pa.OSFile(str(predictions)) as file, pa.ipc.open_file(file) as reader:
+        for index in range(reader.num_record_batches):
+            batch = reader.get_batch(index)
+            actual = batch.column(LABEL).flatten().to_numpy()
+            choice = batch.column(choice_column(model)).flatten().to_numpy().reshape(-1, classes).argmax(1)
+            np.add.at(matrix, (actual, choice), 1)
+    return matrix

@@ -1,0 +1,93 @@
+"""The TFX component of the last stage: a model that every gate passed becomes a version in the bucket."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+
+from components.artifacts import Release, Verdict
+from components.driver import PropertyDriver
+from components.evaluate.baseline import SERVING
+from components.push.config import PushConfig
+from components.verdict import read_verdict
+from serving.publish import WithdrawnError, push
+from serving.release import latest_release
+
+OUTCOME = "push.json"
+log = logging.getLogger("slipway.push")
+
+
+class PusherDriver(PropertyDriver):
+    """Looks into the bucket before TFX looks into its cache: only an untouched bucket makes a push repeatable."""
+
+    def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
+        """Set `latest`: the newest release's number and digest."""
+        config = PushConfig.model_validate_json(exec_properties["push_config"])
+        release = latest_release(config.bucket, exec_properties["model_name"])
+        return {"latest": f"{release.version}:{release.digest}" if release else ""}
+
+
+@component
+def Pusher(  # noqa: N802  (a component's name is its class name)
+    model: InputArtifact[standard_artifacts.Model],
+    examples: InputArtifact[standard_artifacts.Examples],
+    data_verdict: InputArtifact[Verdict],
+    model_verdict: InputArtifact[Verdict],
+    release: OutputArtifact[Release],
+    model_name: Parameter[str],
+    push_config: Parameter[str],
+    lineage: Parameter[str],
+    code_digest: Parameter[str],
+    latest: Parameter[str] = "",
+) -> None:
+    """Push the model, unless it is released already.
+
+    Arguments:
+        model: the candidate.
+        examples: what it was made from, for the lineage.
+        data_verdict: of the data gate.
+        model_verdict: of the Evaluator gate; its digest is the one that may be pushed.
+        release: the result, `push.json`: version, digest, whether anything was written, and a message.
+        model_name: the model's folder in the bucket.
+        push_config: JSON of `PushConfig`.
+        lineage: JSON recorded in the release as it is.
+        code_digest: part of the cache key.
+        latest: the newest release, set by the driver; part of the cache key.
+    """
+    del code_digest, latest
+    config = PushConfig.model_validate_json(push_config)
+    verdicts = [read_verdict(data_verdict.uri), read_verdict(model_verdict.uri)]
+    approved = {verdicts[-1].digest} if all(verdict.passed for verdict in verdicts) else set()
+    try:
+        outcome = push(
+            config.bucket,
+            model_name,
+            Path(model.uri) / SERVING,
+            approved=approved,
+            verdicts=[verdict.model_dump(mode="json") for verdict in verdicts],
+            lineage={
+                **json.loads(lineage),
+                "data_fingerprint": examples.get_string_custom_property(FINGERPRINT_PROPERTY_NAME),
+            },
+            keep=config.keep,
+        )
+        written = {
+            "version": outcome.release.version,
+            "digest": outcome.release.digest,
+            "written": outcome.written,
+            "message": outcome.message,
+        }
+    except WithdrawnError as error:
+        written = {"version": None, "digest": verdicts[-1].digest, "written": False, "message": str(error)}
+    log.info("%s", written["message"])
+    folder = Path(release.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / OUTCOME).write_text(json.dumps(written))
+
+
+Pusher.DRIVER_CLASS = PusherDriver

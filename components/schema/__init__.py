@@ -1,0 +1,1 @@
+"""The schema: inferred once, reviewed as text, imported after that."""

@@ -1,0 +1,72 @@
+"""The TFX component: a reviewed schema is imported; before there is one, it is inferred once and kept."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.driver import PropertyDriver
+from components.schema.config import SchemaConfig
+from components.schema.infer import add_comparators, classes_of, infer, load_statistics, read_schema, write_schema
+
+FILE_NAME = "schema.pbtxt"
+
+
+class SchemaDriver(PropertyDriver):
+    """Tells TFX's cache what the reviewed schema says, before it looks for an earlier result."""
+
+    def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
+        """Set `reviewed` to a digest of the reviewed text, or to nothing while it says what was inferred."""
+        reviewed, inferred = _text(exec_properties["schema_path"]), _text(exec_properties["inferred_path"])
+        changed = "" if reviewed in ("", inferred) else hashlib.sha256(reviewed.encode()).hexdigest()
+        return {"reviewed": changed}
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text() if Path(path).is_file() else ""
+
+
+@component
+def SchemaGen(  # noqa: N802  (a component's name is its class name)
+    statistics: InputArtifact[standard_artifacts.ExampleStatistics],
+    schema: OutputArtifact[standard_artifacts.Schema],
+    schema_path: Parameter[str],
+    inferred_path: Parameter[str],
+    label: Parameter[str],
+    classes: Parameter[str],
+    schema_config: Parameter[str],
+    code_digest: Parameter[str],
+    reviewed: Parameter[str] = "",
+) -> None:
+    """Write the schema that the rest of the run goes by.
+
+    Arguments:
+        statistics: of every split.
+        schema: the result, `schema.pbtxt`.
+        schema_path: the reviewed schema; used when it exists.
+        inferred_path: where the schema inferred on the first run is kept until it is reviewed.
+        label: the label's feature name.
+        classes: JSON list of the label's classes, or `null` to take those observed.
+        schema_config: JSON of `SchemaConfig`.
+        code_digest: part of the cache key.
+        reviewed: part of the cache key, set by the driver.
+    """
+    del code_digest, reviewed
+    source = next((path for path in (schema_path, inferred_path) if Path(path).is_file()), None)
+    if source is None:
+        splits = artifact_utils.decode_split_names(statistics.split_names)
+        splits.sort(key=lambda split: split != "train")
+        inferred = infer([load_statistics(statistics.uri, split) for split in splits], label, json.loads(classes))
+        write_schema(inferred, inferred_path)
+        source = inferred_path
+    loaded = read_schema(source)
+    classes_of(loaded, label)
+    add_comparators(loaded, SchemaConfig.model_validate_json(schema_config))
+    write_schema(loaded, Path(schema.uri) / FILE_NAME)
+
+
+SchemaGen.DRIVER_CLASS = SchemaDriver

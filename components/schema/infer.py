@@ -1,0 +1,164 @@
+"""Inference of a schema from statistics, and the text file that people review."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from components.schema.config import Comparator, SchemaConfig
+
+#: Most classes that are found by looking; more must be listed in the configuration.
+MAX_INFERRED_CLASSES = 1000
+
+
+class SchemaError(ValueError):
+    """The schema cannot be made or read."""
+
+
+def load_statistics(artifact: str | Path, split: str) -> Any:
+    """Read the DatasetFeatureStatisticsList of a split of an ExampleStatistics artifact."""
+    return tfdv.load_stats_binary(str(Path(artifact) / f"Split-{split}" / "FeatureStats.pb"))
+
+
+def infer(statistics: Sequence[Any], label: str, classes: Sequence[str] | None) -> Any:
+    """Infer a schema from the statistics of all splits, the first being the training split.
+
+    To what TFDV infers (types, presence, shapes, domains of strings), this adds the classes of the label and a
+    range for each number: the observed one, widened by half its width on both sides, so that a shifted or
+    rescaled column is an anomaly and ordinary new values are not.
+
+    Raises:
+        SchemaError: the label is missing, or has too many values to be classes.
+    """
+    schema = tfdv.infer_schema(statistics[0], infer_feature_shape=True, max_string_domain_size=100)
+    for other in statistics[1:]:
+        schema = tfdv.update_schema(schema, other, infer_feature_shape=True, max_string_domain_size=100)
+    for feature in schema.feature:
+        if feature.type in (schema_pb2.INT, schema_pb2.FLOAT):
+            _set_range(feature, statistics)
+    set_classes(schema, label, classes or _observed_classes(statistics, label))
+    return schema
+
+
+def _numeric(statistics: Sequence[Any], name: str) -> list[Any]:
+    return [
+        feature.num_stats
+        for split in statistics
+        for feature in split.datasets[0].features
+        if list(feature.path.step) == [name] and feature.HasField("num_stats")
+    ]
+
+
+def _set_range(feature: Any, statistics: Sequence[Any]) -> None:
+    numbers = _numeric(statistics, feature.name)
+    if not numbers:
+        return
+    low, high = min(n.min for n in numbers), max(n.max for n in numbers)
+    margin = (high - low) / 2 or abs(high) or 1.0
+    if feature.type == schema_pb2.INT:
+        feature.int_domain.min, feature.int_domain.max = int(low - margin), int(high + margin)
+    else:
+        feature.float_domain.min, feature.float_domain.max = low - margin, high + margin
+
+
+def _observed_classes(statistics: Sequence[Any], label: str) -> list[str]:
+    found: set[str] = set()
+    for split in statistics:
+        for feature in split.datasets[0].features:
+            if list(feature.path.step) == [label]:
+                strings = feature.string_stats
+                found.update(bucket.label for bucket in strings.rank_histogram.buckets)
+                if strings.unique > min(len(strings.rank_histogram.buckets), MAX_INFERRED_CLASSES):
+                    raise SchemaError(
+                        f"the label {label!r} has {strings.unique} different values; if these are classes, list them "
+                        "in data.classes"
+                    )
+    if not found:
+        raise SchemaError(f"the data has no string feature {label!r} to take classes from: check data.label")
+    return sorted(found)
+
+
+def set_classes(schema: Any, label: str, classes: Sequence[str]) -> None:
+    """Make the label a required string whose domain is exactly the classes, in this order."""
+    feature = next((f for f in schema.feature if f.name == label), None)
+    if feature is None:
+        raise SchemaError(f"the data has no feature {label!r}: check data.label")
+    feature.type = schema_pb2.BYTES
+    feature.ClearField("domain")
+    feature.string_domain.name = label
+    del feature.string_domain.value[:]
+    feature.string_domain.value.extend(classes)
+    kept = [domain for domain in schema.string_domain if domain.name != label]
+    del schema.string_domain[:]
+    schema.string_domain.extend(kept)
+
+
+def classes_of(schema: Any, label: str) -> list[str]:
+    """List the classes of the label, in the order of their ids.
+
+    Raises:
+        SchemaError: the label has no domain.
+    """
+    for feature in schema.feature:
+        if feature.name == label and feature.string_domain.value:
+            return list(feature.string_domain.value)
+    raise SchemaError(f"the schema gives no string_domain for the label {label!r}, so its classes are not known")
+
+
+def add_comparators(schema: Any, config: SchemaConfig) -> None:
+    """Write the configured skew and drift comparators into the schema.
+
+    Raises:
+        SchemaError: a comparator names a feature that the schema does not have.
+    """
+    features = {feature.name: feature for feature in schema.feature}
+    for kind, comparators in (("skew", config.skew_comparators), ("drift", config.drift_comparators)):
+        for name, comparator in comparators.items():
+            if name not in features:
+                raise SchemaError(f"schema.{kind}_comparators: there is no feature {name!r}; there are {list(features)}")
+            _set_comparator(getattr(features[name], f"{kind}_comparator"), comparator)
+
+
+def _set_comparator(target: Any, comparator: Comparator) -> None:
+    if comparator.infinity_norm is not None:
+        target.infinity_norm.threshold = comparator.infinity_norm
+    if comparator.jensen_shannon_divergence is not None:
+        target.jensen_shannon_divergence.threshold = comparator.jensen_shannon_divergence
+
+
+def read_schema(path: str | Path) -> Any:
+    """Read a schema in text format.
+
+    Raises:
+        SchemaError: the file does not parse; names it and the line.
+    """
+    try:
+        return text_format.Parse(Path(path).read_text(), schema_pb2.Schema())
+    except text_format.ParseError as error:
+        raise SchemaError(f"{path}: not a schema in text format: {error}") from error
+
+
+def write_schema(schema: Any, path: str | Path) -> None:
+    """Write a schema in text format, whole or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(text_format.MessageToString(schema))
+    temporary.replace(target)
+
+
+def read_statistics(path: str) -> Any:
+    """Read a statistics file in binary or text form, as TFDV writes either.
+
+    Raises:
+        SchemaError: there is no such file, or it holds no statistics.
+    """
+    if not Path(path).is_file():
+        raise SchemaError(f"statistics file {path!r} does not exist: check schema.serving_statistics and previous_statistics")
+    loaded = tfdv.load_statistics(path)
+    if not isinstance(loaded, statistics_pb2.DatasetFeatureStatisticsList) or not loaded.datasets:
+        raise SchemaError(f"{path}: holds no statistics")
+    return loaded

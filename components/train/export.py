@@ -1,0 +1,95 @@
+"""Export: one SavedModel that takes raw features, whatever the model is made of."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.train.inputs import to_model_inputs
+
+RAW_SIGNATURE = "serving_default"
+EXAMPLES_SIGNATURE = "serve_examples"
+
+
+def keras_of(model: Any) -> Any:
+    """Return the Keras that a model is made of: the modules of Keras 3 or of tf_keras.
+
+    Raises:
+        TypeError: it is no Keras model.
+    """
+    for base in type(model).__mro__:
+        package = base.__module__.partition(".")[0]
+        if package in ("keras", "tf_keras"):
+            return import_module(package)
+    raise TypeError(f"build_model returned {type(model).__name__}, which is not a Keras model")
+
+
+def export(model: Any, transform: Any, inputs: Sequence[str], classes: Sequence[str], target: str | Path) -> None:
+    """Write a SavedModel with the preprocessing inside.
+
+    Signatures: `serving_default` takes each raw feature as a tensor of [batch] (or [batch, k]), `serve_examples`
+    takes `examples`, string [batch] of serialized tf.Example. Both answer `probabilities` float32 [batch, classes],
+    `class_id` int64 [batch] and `label` string [batch].
+
+    Arguments:
+        model: a built Keras 3 or tf_keras model, reading a dict of transformed features.
+        transform: `tft.TFTransformOutput` of the preprocessing.
+        inputs: the raw features that the model reads.
+        classes: names in the order of their ids.
+        target: the folder to write.
+    """
+    raw_spec = {name: transform.raw_feature_spec()[name] for name in inputs}
+    archive = keras_of(model).export.ExportArchive()
+    archive.track(model)
+    # As an attribute, the layer's tables and vocabulary are saved as assets of the archive.
+    archive.preprocess = transform.transform_features_layer()
+
+    def answer(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        probabilities = model(to_model_inputs(archive.preprocess(raw)), training=False)
+        class_id = tf.argmax(probabilities, axis=1)
+        return {
+            "probabilities": tf.cast(probabilities, tf.float32),
+            "class_id": class_id,
+            "label": tf.gather(tf.constant(list(classes)), class_id),
+        }
+
+    def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+
+    def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(tf.io.parse_example(examples, raw_spec))
+
+    raw_tensors = {name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()}
+    # Traced by name, which an input signature, a list of positions, cannot say.
+    by_name = tf.function(serving_default)
+    by_name.get_concrete_function(**raw_tensors)
+    archive.add_endpoint(RAW_SIGNATURE, by_name)
+    archive.add_endpoint(
+        EXAMPLES_SIGNATURE,
+        tf.function(serve_examples),
+        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
+    )
+    archive.write_out(str(target))
+
+
+def _client_shape(spec: Any) -> list[int | None]:
+    """Give the shape a client sends: a single value needs no inner dimension."""
+    if isinstance(spec, tf.io.VarLenFeature) or list(spec.shape) in ([], [1]):
+        return [None]
+    return [None, *spec.shape]
+
+
+def _as_parsed(value: tf.Tensor, spec: Any) -> Any:
+    """Give a client's tensor the form that parsing a tf.Example gives."""
+    if isinstance(spec, tf.io.VarLenFeature):
+        return tf.sparse.from_dense(value[:, None]) if value.dtype == tf.string else _sparse(value)
+    return tf.reshape(value, [-1, *spec.shape])
+
+
+def _sparse(value: tf.Tensor) -> tf.SparseTensor:
+    """Make [batch] numbers sparse [batch, 1] with every value kept: from_dense would drop the zeros."""
+    count = tf.shape(value, out_type=tf.int64)[0]
+    indices = tf.stack([tf.range(count), tf.zeros([count], tf.int64)], axis=1)
+    return tf.SparseTensor(indices, value, tf.stack([count, tf.constant(1, tf.int64)]))

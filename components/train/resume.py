@@ -1,0 +1,57 @@
+"""Training that a killed run continues: weights by Keras's own backup, early stopping's memory by ours."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_STATE, _BEST = "early_stopping.json", "best_weights.npz"
+
+
+def callbacks(keras: Any, folder: Path, patience: int | None) -> list[Any]:
+    """Make the callbacks that save after every epoch and, from a folder that holds something, continue.
+
+    Keras's BackupAndRestore keeps weights, optimizer and epoch, but EarlyStopping forgets which weights were the
+    best so far; a continued run would then end with worse ones.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    backup = _backup(keras, folder)
+    if patience is None:
+        return [backup]
+    early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience, restore_best_weights=True)
+
+    class Memory(keras.callbacks.Callback):  # type: ignore[name-defined,misc]
+        """Saves what EarlyStopping knows; after it in the list, so that its own reset comes first."""
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            if (folder / _STATE).exists():
+                state = json.loads((folder / _STATE).read_text())
+                early.best, early.wait, early.best_epoch = state["best"], state["wait"], state["best_epoch"]
+                with np.load(folder / _BEST) as saved:
+                    early.best_weights = [saved[f"arr_{index}"] for index in range(len(saved.files))]
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if early.best_weights is None:
+                return
+            temporary = folder / f"writing-{_BEST}"
+            np.savez(temporary, *early.best_weights)
+            temporary.replace(folder / _BEST)
+            state = {"best": float(early.best), "wait": early.wait, "best_epoch": early.best_epoch}
+            temporary = folder / f"writing-{_STATE}"
+            temporary.write_text(json.dumps(state))
+            temporary.replace(folder / _STATE)
+
+    return [early, Memory(), backup]
+
+
+def _backup(keras: Any, folder: Path) -> Any:
+    if keras.__name__ == "keras":
+        return keras.callbacks.BackupAndRestore(str(folder / "backup.weights.h5"), delete_checkpoint=False)
+    return keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)
+
+
+def forget(folder: Path) -> None:
+    """Remove what was saved, once the model is exported."""
+    shutil.rmtree(folder, ignore_errors=True)

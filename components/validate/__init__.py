@@ -1,0 +1,1 @@
+"""The data gate: anomalies stop the run before training."""

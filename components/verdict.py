@@ -1,0 +1,118 @@
+"""The verdict: what every gate writes, in one shape, so that one command explains them all."""
+
+from pathlib import Path
+from typing import Literal
+
+from components.config import Section
+
+FILE_NAME = "verdict.json"
+OVERALL = "all examples"
+
+Status = Literal["passed", "failed", "undecided"]
+
+
+class Check(Section):
+    """One thing a gate looked at.
+
+    `bound` is the limit that `value` was held to, on the side that `direction` names; for a comparison it is
+    derived from `baseline_value`, the same metric of the model compared with. `interval` is the 95 %
+    confidence interval of `value`, where the configuration asks for one. `undecided` means that the slice had
+    too few examples (or the metric no value) to say anything; it never fails a verdict.
+    """
+
+    metric: str
+    slice: str = OVERALL
+    status: Status
+    examples: int | None = None
+    value: float | None = None
+    direction: Literal["at least", "at most"] | None = None
+    bound: float | None = None
+    baseline_value: float | None = None
+    interval: tuple[float, float] | None = None
+    message: str = ""
+
+    def sentence(self) -> str:
+        """Say the check in one plain line."""
+        where = "" if self.slice == OVERALL else f" on {self.slice}"
+        if self.value is None or self.bound is None:
+            return f"{self.metric}{where}: {self.message or self.status}"
+        parts = [f"{self.metric}{where} is {self.value:.4g}"]
+        if self.interval:
+            parts.append(f"(95 % interval {self.interval[0]:.4g} to {self.interval[1]:.4g})")
+        parts.append(f"and must be {self.direction} {self.bound:.4g}")
+        if self.baseline_value is not None:
+            parts.append(f"(the model compared with has {self.baseline_value:.4g})")
+        if self.status == "failed":
+            parts.append(f"and misses it by {abs(self.value - self.bound):.4g}")
+        if self.examples is not None:
+            parts.append(f"[{self.examples:,} examples]")
+        return " ".join(parts) + (f"; {self.message}" if self.message else "")
+
+
+class Verdict(Section):
+    """The outcome of one gate for one model (or, for the data gate, for one set of examples).
+
+    `digest` names what was judged, `baseline_digest` the model it was compared with, if there was one.
+    """
+
+    gate: str
+    passed: bool
+    digest: str
+    checks: tuple[Check, ...]
+    baseline_digest: str | None = None
+    baseline_version: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed, in the order in which they were made."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+    def headline(self) -> str:
+        """Say the outcome in one line."""
+        counts = {s: sum(c.status == s for c in self.checks) for s in ("passed", "failed", "undecided")}
+        tail = f", {counts['undecided']} undecided" if counts["undecided"] else ""
+        if self.passed:
+            return f"passed: {counts['passed']} of {len(self.checks)} checks{tail}"
+        worst = self.failures[0].sentence() if self.failures else "no check could decide"
+        more = f" (and {counts['failed'] - 1} more)" if counts["failed"] > 1 else ""
+        return f"refused: {worst}{more}"
+
+
+def judge(
+    gate: str,
+    digest: str,
+    checks: list[Check],
+    *,
+    baseline_digest: str | None = None,
+    baseline_version: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> Verdict:
+    """Join checks to a verdict: passed when none failed and, of those made, at least one decided."""
+    decided = [check for check in checks if check.status != "undecided"]
+    passed = all(check.status == "passed" for check in decided) and bool(decided or not checks)
+    return Verdict(
+        gate=gate,
+        passed=passed,
+        digest=digest,
+        checks=tuple(checks),
+        baseline_digest=baseline_digest,
+        baseline_version=baseline_version,
+        notes=notes,
+    )
+
+
+def write_verdict(verdict: Verdict, folder: str | Path) -> None:
+    """Write `verdict.json` into the folder of an artifact."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / FILE_NAME).write_text(verdict.model_dump_json(indent=1))
+
+
+def read_verdict(folder: str | Path) -> Verdict:
+    """Read the verdict of an artifact's folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return Verdict.model_validate_json((Path(folder) / FILE_NAME).read_text())

@@ -1,0 +1,162 @@
+"""The configuration: one YAML file per model, parsed into frozen types before anything runs."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from components.config import Section
+from components.evaluate.config import EvaluateConfig
+from components.ingest.config import DataConfig
+from components.preprocess.config import PreprocessConfig
+from components.push.config import PushConfig
+from components.schema.config import SchemaConfig
+from components.train.config import ModelConfig, TrainConfig
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the file, the field and what to do."""
+
+
+class ServeConfig(Section):
+    """The demonstration after a push: the model is served, and asked."""
+
+    examples: int = Field(8, ge=0, description="real examples sent to it; 0 leaves the demonstration out")
+
+
+class Config(Section):
+    """Everything about one model: where its data is, how it is made, what it must reach, where it goes."""
+
+    model_name: str = Field(description="the model's folder in the bucket, and its name in the server")
+    data: DataConfig
+    schema_: SchemaConfig = Field(SchemaConfig(), alias="schema")
+    preprocess: PreprocessConfig
+    model: ModelConfig
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig
+    push: PushConfig
+    serve: ServeConfig = ServeConfig()
+    pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")
+    runs: str = Field("runs", description="where every run keeps its log and summary")
+    beam_pipeline_args: tuple[str, ...] = Field(
+        ("--runner=FnApiRunner", "--no_pipeline_type_check"), description="as Beam takes them"
+    )
+
+    @field_validator("model_name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise ValueError("model_name is a letter, then letters, digits, - and _: it becomes a folder and a URL")
+        return name
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Config":
+        if self.data.label in self.preprocess.inputs:
+            raise ValueError(f"preprocess.inputs contains the label {self.data.label!r}: the model would read the answer")
+        classes = self.data.classes
+        for threshold in self.evaluate.thresholds:
+            if classes and threshold.class_name is not None and threshold.class_name not in classes:
+                raise ValueError(
+                    f"evaluate.thresholds: class_name {threshold.class_name!r} is not in data.classes {classes}"
+                )
+        if self.evaluate.split and self.evaluate.split not in self.data.split_names():
+            raise ValueError(
+                f"evaluate.split is {self.evaluate.split!r}, and the data is split into {self.data.split_names()}"
+            )
+        return self
+
+    @property
+    def root(self) -> Path:
+        """The model's own folder under the pipeline root."""
+        return Path(self.pipeline_root) / self.model_name
+
+    @property
+    def schema_path(self) -> Path:
+        """Where the reviewed schema is, or is to be."""
+        return Path(self.schema_.path or f"data/schemas/{self.model_name}.pbtxt")
+
+    @property
+    def inferred_schema_path(self) -> Path:
+        """Where the schema of the first run is kept until it has been reviewed."""
+        return self.root / "inferred_schema.pbtxt"
+
+    @property
+    def evaluation_split(self) -> str:
+        """The split that the gates judge on."""
+        return self.evaluate.split or ("test" if "test" in self.data.split_names() else "eval")
+
+
+def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> Config:
+    """Read a configuration.
+
+    Arguments:
+        path: the YAML file; relative paths in it start at the working folder.
+        overrides: `key.sub_key=value`, the value in YAML, as the command line's `--set` gives them.
+
+    Raises:
+        ConfigError: with every mistake, each with its field, and the nearest valid key for a misspelt one.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in configs/"
+        raise ConfigError(f"{path}: no such file (there are: {known})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a configuration is a mapping of sections, such as data: and model:")
+    for override in overrides or []:
+        _override(raw, override)
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {_explain(item)}" for item in error.errors())) from error
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    *parents, last = name.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"--set {override!r}: write key.sub_key=value, such as train.epochs=1")
+    for parent in parents:
+        raw = raw.setdefault(parent, {})
+        if not isinstance(raw, dict):
+            raise ConfigError(f"--set {override!r}: {parent} is not a section")
+    try:
+        raw[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *parents, key = error["loc"]
+        known = _keys_at(Config, [str(part) for part in parents])
+        near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+        return f"{where}: unknown key; {hint}"
+    if error["type"] == "missing":
+        return f"{where}: missing, and required"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _keys_at(section: Any, path: list[str]) -> list[str]:
+    """List the valid keys of the section at a path, through optional and repeated ones."""
+    fields = {field.alias or name: field for name, field in section.model_fields.items()}
+    if not path:
+        return list(fields)
+    found = _sections(fields[path[0]].annotation) if path[0] in fields else []
+    rest = [part for part in path[1:] if not part.isdigit()]
+    return _keys_at(found[0], rest) if found else []
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in getattr(annotation, "__args__", ()) for section in _sections(part)]

@@ -1,0 +1,129 @@
+"""The graph: every stage and what it reads, top to bottom. The one definition that every runner runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.proto import trainer_pb2, transform_pb2
+
+from components.code import code_digest
+from components.evaluate.baseline import LatestRelease
+from components.evaluate.component import Evaluator
+from components.ingest.component import Ingest
+from components.push.component import Pusher
+from components.schema.component import SchemaGen
+from components.validate.component import DataGate
+from pipeline.config import Config
+
+
+def build(config: Config) -> list[Any]:
+    """Make the stages of a configuration, in the order in which they run."""
+    user_model = Path(config.model.module) if config.model.module.endswith(".py") else None
+    user_preprocess = Path(config.preprocess.module) if config.preprocess.module.endswith(".py") else None
+    label = config.data.label
+
+    ingest = Ingest(config.data, code_digest=code_digest("components.ingest"))
+    statistics = StatisticsGen(examples=ingest.outputs["examples"])
+    schema = SchemaGen(
+        statistics=statistics.outputs["statistics"],
+        schema_path=str(config.schema_path),
+        inferred_path=str(config.inferred_schema_path),
+        label=label,
+        classes=json.dumps(config.data.classes),
+        schema_config=config.schema_.model_dump_json(),
+        code_digest=code_digest("components.schema"),
+    )
+    anomalies = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    data_gate = DataGate(
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=anomalies.outputs["anomalies"],
+        schema_config=config.schema_.model_dump_json(),
+        code_digest=code_digest("components.validate"),
+    )
+    transform = Transform(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.preprocess.transform.preprocessing_fn",
+        custom_config={
+            "config": config.preprocess.model_dump_json(),
+            "label": label,
+            "code_digest": code_digest("components.preprocess", module=user_preprocess, without="build_model"),
+        },
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        disable_statistics=True,  # they would repeat StatisticsGen, at half of Transform's time
+        disable_analyzer_cache=True,
+    )
+    # The stage order is the list's order, but only an edge holds Transform back on a runner that runs in parallel.
+    transform.add_upstream_node(data_gate)
+    trainer_code = code_digest("components.train", "components.models", module=user_model)
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
+        run_fn="components.train.run.run_fn",
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            "model": config.model.model_dump_json(),
+            "train": config.train.model_dump_json(),
+            "inputs": json.dumps(config.preprocess.inputs),
+            "label": label,
+            "checkpoints": str((config.root / "checkpoints").absolute()),
+            "code_digest": trainer_code,
+        },
+    )
+    baseline = LatestRelease(
+        model=trainer.outputs["model"], bucket=config.push.bucket, model_name=config.model_name
+    )
+    evaluator = Evaluator(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["baseline"],
+        evaluate_config=config.evaluate.model_dump_json(),
+        split=config.evaluation_split,
+        label=label,
+        code_digest=code_digest("components.evaluate", "components.verdict"),
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        examples=ingest.outputs["examples"],
+        data_verdict=data_gate.outputs["verdict"],
+        model_verdict=evaluator.outputs["verdict"],
+        model_name=config.model_name,
+        push_config=config.push.model_dump_json(),
+        lineage=json.dumps({"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}),
+        code_digest=code_digest("components.push", "serving.publish", "serving.release"),
+    )
+    return [
+        ingest,
+        statistics,
+        schema,
+        anomalies,
+        data_gate,
+        transform,
+        trainer,
+        baseline,
+        evaluator,
+        pusher,
+    ]
+
+
+def make_pipeline(config: Config) -> Any:
+    """Make the TFX pipeline of a configuration, for the local runner."""
+    root = config.root.absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    return tfx_pipeline.Pipeline(
+        pipeline_name=config.model_name,
+        pipeline_root=str(root),
+        components=build(config),
+        enable_cache=True,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite")),
+        beam_pipeline_args=list(config.beam_pipeline_args),
+    )

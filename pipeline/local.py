@@ -1,0 +1,134 @@
+"""The local runner: TFX's LocalDagRunner with progress, and a stop at any verdict that did not pass."""
+
+import datetime
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
+
+from components.artifacts import Verdict as VerdictArtifact
+from components.verdict import Verdict, read_verdict
+from pipeline.progress import Progress
+
+
+class BusyError(RuntimeError):
+    """Another run of the same model is going on."""
+
+
+class StageFailedError(RuntimeError):
+    """A stage raised; the cause says what."""
+
+    def __init__(self, stage: str, cause: BaseException) -> None:
+        super().__init__(f"{stage}: {cause}")
+        self.stage = stage
+
+
+@dataclass
+class Result:
+    """What a run did: the output artifacts' folders by stage and key, and the verdicts in their order.
+
+    `stopped_by` names the stage whose verdict refused, if one did.
+    """
+
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    stopped_by: str | None = None
+
+
+@contextmanager
+def only_run(root: Path) -> Iterator[None]:
+    """Hold the model's folder for this process; the system lets go of it when the process ends, however it does.
+
+    Raises:
+        BusyError: another process holds it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise BusyError(
+                f"another run of this model is going on (process {lock.read().strip() or 'unknown'}); wait for it"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def stage_names(pipeline: Any) -> list[str]:
+    """List the stages of a TFX pipeline in the order in which they run."""
+    return [component.id for component in pipeline.components]
+
+
+def run(pipeline: Any, progress: Progress) -> Result:
+    """Run a TFX pipeline in this process, one stage after the other.
+
+    Raises:
+        StageFailedError: a stage raised; what earlier stages made is kept, and the next run continues there.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    run_id = datetime.datetime.now().isoformat()
+    runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    which = deployment.metadata_connection_config.WhichOneof("connection_config")
+    connection = getattr(deployment.metadata_connection_config, which)
+    result = Result()
+    for node in ir.nodes:
+        node_id = node.pipeline_node.node_info.id
+        stage = progress.start(node_id)
+        try:
+            info = launcher.Launcher(
+                pipeline_node=node.pipeline_node,
+                mlmd_connection=metadata.Metadata(connection),
+                pipeline_info=ir.pipeline_info,
+                pipeline_runtime_spec=ir.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+            ).launch()
+        except Exception as error:
+            progress.finish(stage, "failed", _first_line(error))
+            raise StageFailedError(node_id, error) from error
+        cached, outputs = _published(connection, info.execution_id)
+        result.outputs[node_id] = {key: artifacts[0].uri for key, artifacts in outputs.items() if artifacts}
+        refused = False
+        message = ""
+        for artifacts in outputs.values():
+            for artifact in artifacts:
+                if artifact.type_name == VerdictArtifact.TYPE_NAME:
+                    verdict = read_verdict(artifact.uri)
+                    result.verdicts.append(verdict)
+                    refused, message = not verdict.passed, verdict.headline()
+        progress.finish(stage, "refused" if refused else "cached" if cached else "done", message or stage.message)
+        if refused:
+            result.stopped_by = node_id
+            break
+    for stage in progress.stages:
+        if stage.status == "waiting":
+            stage.status = "not run"
+    return result
+
+
+def _published(connection: Any, execution_id: int) -> tuple[bool, Any]:
+    """Read from the metadata whether an execution was cached, and its output artifacts by key."""
+    with metadata.Metadata(connection) as handle:
+        (execution,) = handle.store.get_executions_by_id([execution_id])
+        cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
+        return cached, execution_lib.get_output_artifacts(handle, execution_id)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+

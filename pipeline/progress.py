@@ -1,0 +1,117 @@
+"""What a run shows while it goes: a live table in a terminal, plain lines in a pipe."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+Status = Literal["waiting", "running", "done", "cached", "unchanged", "refused", "failed", "not run"]
+_STYLE = {
+    "waiting": "dim",
+    "running": "bold cyan",
+    "done": "green",
+    "cached": "blue",
+    "unchanged": "blue",
+    "refused": "bold red",
+    "failed": "bold red",
+    "not run": "dim",
+}
+
+
+@dataclass
+class Stage:
+    """One row: a stage, how it stands, how long it took in seconds, and a word on what came of it."""
+
+    name: str
+    status: Status = "waiting"
+    started: float = 0.0
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass
+class Progress:
+    """The stages of a run. Used as a context manager; also a log handler's target for what stages report."""
+
+    console: Console
+    stages: list[Stage]
+    live: Live | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, console: Console, names: list[str]) -> "Progress":
+        """Make the table of stages that have not begun."""
+        return cls(console, [Stage(name) for name in names])
+
+    def __enter__(self) -> "Progress":
+        if self.console.is_terminal:
+            self.live = Live(get_renderable=self.table, console=self.console, refresh_per_second=8, transient=True)
+            self.live.__enter__()
+        logging.getLogger("slipway").addHandler(_Forward(self))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        logger = logging.getLogger("slipway")
+        for handler in [h for h in logger.handlers if isinstance(h, _Forward)]:
+            logger.removeHandler(handler)
+        if self.live:
+            self.live.__exit__(None, None, None)
+            self.console.print(self.table())
+
+    def start(self, name: str) -> Stage:
+        """Mark a stage as running."""
+        stage = next(s for s in self.stages if s.name == name)
+        stage.status, stage.started = "running", time.monotonic()
+        if not self.live:
+            self.console.print(f"{name}: running")
+        return stage
+
+    def finish(self, stage: Stage, status: Status, message: str = "") -> None:
+        """Mark a stage as ended."""
+        stage.status, stage.message = status, message
+        stage.seconds = time.monotonic() - stage.started
+        if not self.live:
+            self.console.print(Text(f"{stage.name}: {status} in {stage.seconds:.1f} s{message and ': ' + message}"))
+
+    def report(self, message: str) -> None:
+        """Show what the running stage says of itself."""
+        running = next((s for s in self.stages if s.status == "running"), None)
+        if running is None:
+            return
+        running.message = message
+        if not self.live:
+            self.console.print(Text(f"{running.name}: {message}"))
+
+    def table(self) -> RenderableType:
+        """Draw the stages."""
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(width=10)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+        for stage in self.stages:
+            style = _STYLE[stage.status]
+            mark: RenderableType = Text(stage.status, style)
+            seconds = stage.seconds
+            if stage.status == "running":
+                mark = Spinner("dots", Text("running", style), style=style)
+                seconds = time.monotonic() - stage.started
+            shown = f"{seconds:.1f} s" if stage.status not in ("waiting", "not run") else ""
+            table.add_row(mark, Text(stage.name, style), shown, Text(stage.message, "dim"))
+        return table
+
+
+class _Forward(logging.Handler):
+    """Brings the log lines of our own stages to the screen."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.INFO)
+        self.progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.progress.report(record.getMessage())

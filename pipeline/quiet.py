@@ -1,0 +1,49 @@
+"""Silence: what TensorFlow, Beam and absl say goes to a log file, also from C++ and from child processes."""
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+
+@contextlib.contextmanager
+def quiet(log_file: Path) -> Iterator[Console]:
+    """Send file descriptors 1 and 2 to `log_file`, and yield a console on what they were.
+
+    Python's own streams follow, because they write to those descriptors; so do C++ and child processes. Loggers
+    below `slipway` go to the log file too; the runner adds its own handler for the screen.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    screen_fd, error_fd = os.dup(1), os.dup(2)
+    log_fd = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
+    os.close(log_fd)
+    handler = logging.FileHandler(log_file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.getLogger("slipway").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    screen = os.fdopen(os.dup(screen_fd), "w", encoding="utf-8")
+    try:
+        with warnings.catch_warnings():
+            yield Console(file=screen, width=None if os.isatty(screen_fd) else 120, highlight=False)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        screen.close()
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
+        os.dup2(screen_fd, 1)
+        os.dup2(error_fd, 2)
+        os.close(screen_fd)
+        os.close(error_fd)
