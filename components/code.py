@@ -31,6 +31,8 @@ def code_digest(*packages: str, module: Path | None = None, without: str | None 
             hasher.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     if module is not None:
         tree = ast.parse(module.read_text(), filename=str(module))
-        tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == without)]
+        tree.body = [
+            node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == without)
+        ]
         hasher.update(ast.dump(tree).encode())
     return hasher.hexdigest()[:16]

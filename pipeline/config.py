@@ -50,13 +50,17 @@ class Config(Section):
     @classmethod
     def _plain_name(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-            raise ValueError("model_name is a letter, then letters, digits, - and _: it becomes a folder and a URL")
+            raise ValueError(
+                "model_name is a letter, then letters, digits, - and _: it becomes a folder and a URL"
+            )
         return name
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Config":
         if self.data.label in self.preprocess.inputs:
-            raise ValueError(f"preprocess.inputs contains the label {self.data.label!r}: the model would read the answer")
+            raise ValueError(
+                f"preprocess.inputs contains the label {self.data.label!r}: the model would read the answer"
+            )
         classes = self.data.classes
         for threshold in self.evaluate.thresholds:
             if classes and threshold.class_name is not None and threshold.class_name not in classes:

@@ -36,9 +36,7 @@ def build(config: Config) -> list[Any]:
         schema_config=config.schema_.model_dump_json(),
         code_digest=code_digest("components.schema"),
     )
-    anomalies = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
+    anomalies = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     data_gate = DataGate(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
@@ -53,7 +51,9 @@ def build(config: Config) -> list[Any]:
         custom_config={
             "config": config.preprocess.model_dump_json(),
             "label": label,
-            "code_digest": code_digest("components.preprocess", module=user_preprocess, without="build_model"),
+            "code_digest": code_digest(
+                "components.preprocess", module=user_preprocess, without="build_model"
+            ),
         },
         splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,  # they would repeat StatisticsGen, at half of Transform's time
@@ -98,7 +98,9 @@ def build(config: Config) -> list[Any]:
         model_verdict=evaluator.outputs["verdict"],
         model_name=config.model_name,
         push_config=config.push.model_dump_json(),
-        lineage=json.dumps({"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}),
+        lineage=json.dumps(
+            {"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}
+        ),
         code_digest=code_digest("components.push", "serving.publish", "serving.release"),
     )
     return [

@@ -72,19 +72,20 @@ def stage_names(pipeline: Any) -> list[str]:
     return [component.id for component in pipeline.components]
 
 
-def run(pipeline: Any, progress: Progress) -> Result:
-    """Run a TFX pipeline in this process, one stage after the other.
+def run(pipeline: Any, progress: Progress, result: Result) -> None:
+    """Run a TFX pipeline in this process, one stage after the other, filling in `result` as it goes.
 
     Raises:
         StageFailedError: a stage raised; what earlier stages made is kept, and the next run continues there.
     """
     ir = compiler.Compiler().compile(pipeline)
     run_id = datetime.datetime.now().isoformat()
-    runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
     deployment = runner_utils.extract_local_deployment_config(ir)
     which = deployment.metadata_connection_config.WhichOneof("connection_config")
     connection = getattr(deployment.metadata_connection_config, which)
-    result = Result()
     for node in ir.nodes:
         node_id = node.pipeline_node.node_info.id
         stage = progress.start(node_id)
@@ -99,6 +100,7 @@ def run(pipeline: Any, progress: Progress) -> Result:
             ).launch()
         except Exception as error:
             progress.finish(stage, "failed", _first_line(error))
+            _mark_rest(progress)
             raise StageFailedError(node_id, error) from error
         cached, outputs = _published(connection, info.execution_id)
         result.outputs[node_id] = {key: artifacts[0].uri for key, artifacts in outputs.items() if artifacts}
@@ -110,14 +112,19 @@ def run(pipeline: Any, progress: Progress) -> Result:
                     verdict = read_verdict(artifact.uri)
                     result.verdicts.append(verdict)
                     refused, message = not verdict.passed, verdict.headline()
-        progress.finish(stage, "refused" if refused else "cached" if cached else "done", message or stage.message)
+        progress.finish(
+            stage, "refused" if refused else "cached" if cached else "done", message or stage.message
+        )
         if refused:
             result.stopped_by = node_id
             break
+    _mark_rest(progress)
+
+
+def _mark_rest(progress: Progress) -> None:
     for stage in progress.stages:
         if stage.status == "waiting":
             stage.status = "not run"
-    return result
 
 
 def _published(connection: Any, execution_id: int) -> tuple[bool, Any]:
@@ -130,5 +137,3 @@ def _published(connection: Any, execution_id: int) -> tuple[bool, Any]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-

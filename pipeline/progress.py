@@ -50,7 +50,9 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self.console.is_terminal:
-            self.live = Live(get_renderable=self.table, console=self.console, refresh_per_second=8, transient=True)
+            self.live = Live(
+                get_renderable=self.table, console=self.console, refresh_per_second=8, transient=True
+            )
             self.live.__enter__()
         logging.getLogger("slipway").addHandler(_Forward(self))
         return self
@@ -76,7 +78,9 @@ class Progress:
         stage.status, stage.message = status, message
         stage.seconds = time.monotonic() - stage.started
         if not self.live:
-            self.console.print(Text(f"{stage.name}: {status} in {stage.seconds:.1f} s{message and ': ' + message}"))
+            self.console.print(
+                Text(f"{stage.name}: {status} in {stage.seconds:.1f} s{message and ': ' + message}")
+            )
 
     def report(self, message: str) -> None:
         """Show what the running stage says of itself."""

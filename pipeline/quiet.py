@@ -35,7 +35,7 @@ def quiet(log_file: Path) -> Iterator[Console]:
     screen = os.fdopen(os.dup(screen_fd), "w", encoding="utf-8")
     try:
         with warnings.catch_warnings():
-            yield Console(file=screen, width=None if os.isatty(screen_fd) else 120, highlight=False)
+            yield Console(file=screen, width=None if os.isatty(screen_fd) else 140, highlight=False)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -71,7 +71,9 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     log.info("predicting with %s", " and ".join(models))
     predictions = folder / PREDICTIONS
     try:
-        write_predictions(files, models, classes, label, config.slice_features, config.batch_size, predictions)
+        write_predictions(
+            files, models, classes, label, config.slice_features, config.batch_size, predictions
+        )
     finally:
         for loaded in models.values():
             loaded.close()
@@ -117,7 +119,13 @@ def _write_metrics(folder: Path, results: metrics.Results, models: list[str], cl
     written = {
         "classes": classes,
         "values": [
-            {"slice": slice_name(key), "model": model, "metric": name, "value": value.value, "interval": value.interval}
+            {
+                "slice": slice_name(key),
+                "model": model,
+                "metric": name,
+                "value": value.value,
+                "interval": value.interval,
+            }
             for key, by_model in sorted(results.items())
             for model, values in by_model.items()
             for name, value in values.items()

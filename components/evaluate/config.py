@@ -20,7 +20,8 @@ class Threshold(Section):
 
     metric: Metric = "accuracy"
     class_name: str | None = Field(
-        None, description="for precision, recall, f1 and auc: the class looked for; without it, the mean over classes"
+        None,
+        description="for precision, recall, f1 and auc: the class looked for; without it, the mean over classes",
     )
     lower_bound: float | None = Field(None, description="the least value that passes (not for loss)")
     upper_bound: float | None = Field(None, description="the greatest value that passes (loss only)")
@@ -37,11 +38,15 @@ class Threshold(Section):
         wrong = "lower_bound" if self.metric in LOWER_IS_BETTER else "upper_bound"
         if getattr(self, wrong) is not None:
             side = "lower" if self.metric in LOWER_IS_BETTER else "higher"
-            raise ValueError(f"{wrong} does not fit {self.metric}, of which {side} is better: give the other bound")
+            raise ValueError(
+                f"{wrong} does not fit {self.metric}, of which {side} is better: give the other bound"
+            )
         if self.class_name is not None and self.metric in ("accuracy", "balanced_accuracy", "loss"):
             raise ValueError(f"class_name does not fit {self.metric}, which is about all classes")
         if not self.overall and not self.slices:
-            raise ValueError(f"the threshold on {self.metric} holds nowhere: name slices, or leave overall true")
+            raise ValueError(
+                f"the threshold on {self.metric} holds nowhere: name slices, or leave overall true"
+            )
         return self
 
     @property

@@ -140,7 +140,11 @@ def load(output: Path, models: Sequence[str]) -> Results:
                     for by_name in by_sub_key.values():
                         # A mean over classes comes as "macro_average: true\n_<name>".
                         values.update(
-                            {name.rpartition("\n_")[2]: v for name, raw in by_name.items() if (v := _value(raw))}
+                            {
+                                name.rpartition("\n_")[2]: v
+                                for name, raw in by_name.items()
+                                if (v := _value(raw))
+                            }
                         )
     return results
 

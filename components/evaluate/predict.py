@@ -82,7 +82,7 @@ def write_predictions(
     writer = None
     with pa.OSFile(str(output), "wb") as sink:
         for batch in serialized_batches(files, batch_size):
-            text = _text_features(batch, [label, *slices])
+            text = _text_features(batch, list(dict.fromkeys([label, *slices])))
             columns = {
                 LABEL: _rows(label_ids(text[label], classes)[:, None]),
                 **{name: _rows(np.array(text[name], object)[:, None]) for name in slices},

@@ -19,7 +19,11 @@ def build_model(features: dict[str, Any], num_classes: int, hyperparameters: dic
     Raises:
         ValueError: there is not exactly one image feature of at least 3×3.
     """
-    if len(features) != 1 or len((spec := next(iter(features.values()))).shape) != 3 or min(spec.shape[:2]) < 3:
+    if (
+        len(features) != 1
+        or len((spec := next(iter(features.values()))).shape) != 3
+        or min(spec.shape[:2]) < 3
+    ):
         raise ValueError(f"the CNN reads one image feature of at least 3×3, not {features}")
     (name,) = features
     filters = hyperparameters.get("filters", [32, 64, 64])

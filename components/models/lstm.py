@@ -21,7 +21,8 @@ def build_model(features: dict[str, Any], num_classes: int, hyperparameters: dic
         raise ValueError(f"the LSTM reads one feature of word ids, not {features}")
     if "vocabulary_size" not in hyperparameters:
         raise ValueError(
-            "the LSTM needs to know the vocabulary_size: use the text preprocessing, or give model.hyperparameters.vocabulary_size"
+            "the LSTM needs to know the vocabulary_size: use the text preprocessing, or give it in "
+            "model.hyperparameters"
         )
     (name,) = features
     dropout = hyperparameters.get("dropout", 0.3)

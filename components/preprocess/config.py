@@ -24,13 +24,17 @@ class PreprocessConfig(Section):
     @classmethod
     def _channels(cls, shape: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
         if shape and (min(shape) < 1 or shape[2] not in (1, 3, 4)):
-            raise ValueError("image_shape is [height, width, channels], all positive, with 1, 3 or 4 channels")
+            raise ValueError(
+                "image_shape is [height, width, channels], all positive, with 1, 3 or 4 channels"
+            )
         return shape
 
     @model_validator(mode="after")
     def _fits(self) -> "PreprocessConfig":
         if self.module not in BUILT_IN and not self.module.endswith(".py"):
-            raise ValueError(f"module is one of {', '.join(BUILT_IN)} or the path of a .py file, not {self.module!r}")
+            raise ValueError(
+                f"module is one of {', '.join(BUILT_IN)} or the path of a .py file, not {self.module!r}"
+            )
         if self.module == "image" and self.image_shape is None:
             raise ValueError("module image needs image_shape: [height, width, channels]")
         if self.module in BUILT_IN and len(self.inputs) != 1:

@@ -37,7 +37,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     else:
         outputs = load_function(config.module, "preprocessing_fn")(raw)
     if label in outputs:
-        raise InputError(f"preprocessing_fn returns a feature {label!r}, which is the label's name; rename it")
+        raise InputError(
+            f"preprocessing_fn returns a feature {label!r}, which is the label's name; rename it"
+        )
     return {**outputs, label: dense(inputs[label])}
 
 

@@ -13,10 +13,15 @@ from tfx.types import standard_artifacts
 from components.artifacts import Release, Verdict
 from components.driver import PropertyDriver
 from components.evaluate.baseline import SERVING
+from components.evaluate.predict import example_files
 from components.push.config import PushConfig
+from components.push.warmup import write_warmup
+from components.raw import read_examples
 from components.verdict import read_verdict
 from serving.publish import WithdrawnError, push
 from serving.release import latest_release
+from serving.saved_model import load
+from serving.signature import DEFAULT_SIGNATURE
 
 OUTCOME = "push.json"
 log = logging.getLogger("slipway.push")
@@ -62,6 +67,13 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     del code_digest, latest
     config = PushConfig.model_validate_json(push_config)
     verdicts = [read_verdict(data_verdict.uri), read_verdict(model_verdict.uri)]
+    folder = Path(release.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    with load(Path(model.uri) / SERVING) as loaded:
+        signatures = loaded.signatures
+    warmup = folder / "tf_serving_warmup_requests"
+    real = read_examples(example_files(examples.uri, "eval"), 8)
+    write_warmup(model_name, signatures[DEFAULT_SIGNATURE], real, (1, 8), warmup)
     approved = {verdicts[-1].digest} if all(verdict.passed for verdict in verdicts) else set()
     try:
         outcome = push(
@@ -74,7 +86,9 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
                 **json.loads(lineage),
                 "data_fingerprint": examples.get_string_custom_property(FINGERPRINT_PROPERTY_NAME),
             },
+            signatures=sorted(signatures),
             keep=config.keep,
+            warmup=warmup,
         )
         written = {
             "version": outcome.release.version,
@@ -85,8 +99,6 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     except WithdrawnError as error:
         written = {"version": None, "digest": verdicts[-1].digest, "written": False, "message": str(error)}
     log.info("%s", written["message"])
-    folder = Path(release.uri)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / OUTCOME).write_text(json.dumps(written))
 
 

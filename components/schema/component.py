@@ -11,7 +11,14 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.driver import PropertyDriver
 from components.schema.config import SchemaConfig
-from components.schema.infer import add_comparators, classes_of, infer, load_statistics, read_schema, write_schema
+from components.schema.infer import (
+    add_comparators,
+    classes_of,
+    infer,
+    load_statistics,
+    read_schema,
+    write_schema,
+)
 
 FILE_NAME = "schema.pbtxt"
 
@@ -60,7 +67,9 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     if source is None:
         splits = artifact_utils.decode_split_names(statistics.split_names)
         splits.sort(key=lambda split: split != "train")
-        inferred = infer([load_statistics(statistics.uri, split) for split in splits], label, json.loads(classes))
+        inferred = infer(
+            [load_statistics(statistics.uri, split) for split in splits], label, json.loads(classes)
+        )
         write_schema(inferred, inferred_path)
         source = inferred_path
     loaded = read_schema(source)

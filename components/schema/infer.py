@@ -105,7 +105,9 @@ def classes_of(schema: Any, label: str) -> list[str]:
     for feature in schema.feature:
         if feature.name == label and feature.string_domain.value:
             return list(feature.string_domain.value)
-    raise SchemaError(f"the schema gives no string_domain for the label {label!r}, so its classes are not known")
+    raise SchemaError(
+        f"the schema gives no string_domain for the label {label!r}, so its classes are not known"
+    )
 
 
 def add_comparators(schema: Any, config: SchemaConfig) -> None:
@@ -118,7 +120,9 @@ def add_comparators(schema: Any, config: SchemaConfig) -> None:
     for kind, comparators in (("skew", config.skew_comparators), ("drift", config.drift_comparators)):
         for name, comparator in comparators.items():
             if name not in features:
-                raise SchemaError(f"schema.{kind}_comparators: there is no feature {name!r}; there are {list(features)}")
+                raise SchemaError(
+                    f"schema.{kind}_comparators: there is no feature {name!r}; there are {list(features)}"
+                )
             _set_comparator(getattr(features[name], f"{kind}_comparator"), comparator)
 
 
@@ -157,7 +161,9 @@ def read_statistics(path: str) -> Any:
         SchemaError: there is no such file, or it holds no statistics.
     """
     if not Path(path).is_file():
-        raise SchemaError(f"statistics file {path!r} does not exist: check schema.serving_statistics and previous_statistics")
+        raise SchemaError(
+            f"statistics file {path!r} does not exist: check schema.serving_statistics and previous_statistics"
+        )
     loaded = tfdv.load_statistics(path)
     if not isinstance(loaded, statistics_pb2.DatasetFeatureStatisticsList) or not loaded.datasets:
         raise SchemaError(f"{path}: holds no statistics")

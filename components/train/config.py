@@ -19,7 +19,9 @@ class ModelConfig(Section):
     @classmethod
     def _known(cls, module: str) -> str:
         if module not in BUILT_IN and not module.endswith(".py"):
-            raise ValueError(f"module is one of {', '.join(BUILT_IN)} or the path of a .py file, not {module!r}")
+            raise ValueError(
+                f"module is one of {', '.join(BUILT_IN)} or the path of a .py file, not {module!r}"
+            )
         return module
 
 
@@ -30,10 +32,15 @@ class TrainConfig(Section):
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     early_stopping_patience: int | None = Field(
-        3, ge=0, description="epochs without a better val_loss before it stops; the best weights are kept; null: never"
+        3,
+        ge=0,
+        description="epochs without a better val_loss before it stops; the best weights are kept; null: never",
     )
     class_weights: Literal["balanced"] | dict[str, float] | None = Field(
-        None, description="balanced: each class counts as much as any other; or a weight for each class by name"
+        None,
+        description="balanced: each class counts as much as any other; or a weight for each class by name",
     )
-    seed: int = Field(1, ge=0, description="of weights, shuffling and dropout: the same seed gives the same model")
+    seed: int = Field(
+        1, ge=0, description="of weights, shuffling and dropout: the same seed gives the same model"
+    )
     shuffle_buffer: int = Field(10_000, ge=1, description="examples held in memory to shuffle among")

@@ -26,7 +26,9 @@ def keras_of(model: Any) -> Any:
     raise TypeError(f"build_model returned {type(model).__name__}, which is not a Keras model")
 
 
-def export(model: Any, transform: Any, inputs: Sequence[str], classes: Sequence[str], target: str | Path) -> None:
+def export(
+    model: Any, transform: Any, inputs: Sequence[str], classes: Sequence[str], target: str | Path
+) -> None:
     """Write a SavedModel with the preprocessing inside.
 
     Signatures: `serving_default` takes each raw feature as a tensor of [batch] (or [batch, k]), `serve_examples`
@@ -61,7 +63,9 @@ def export(model: Any, transform: Any, inputs: Sequence[str], classes: Sequence[
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return answer(tf.io.parse_example(examples, raw_spec))
 
-    raw_tensors = {name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()}
+    raw_tensors = {
+        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+    }
     # Traced by name, which an input signature, a list of positions, cannot say.
     by_name = tf.function(serving_default)
     by_name.get_concrete_function(**raw_tensors)

@@ -11,7 +11,10 @@ def to_model_inputs(transformed: dict[str, Any]) -> dict[str, tf.Tensor]:
 
     Sequences are padded to the longest of their batch, not to a fixed length, and to at least one step.
     """
-    return {name: _pad(value) if isinstance(value, tf.SparseTensor) else value for name, value in transformed.items()}
+    return {
+        name: _pad(value) if isinstance(value, tf.SparseTensor) else value
+        for name, value in transformed.items()
+    }
 
 
 def _pad(value: tf.SparseTensor) -> tf.Tensor:

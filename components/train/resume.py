@@ -22,7 +22,7 @@ def callbacks(keras: Any, folder: Path, patience: int | None) -> list[Any]:
         return [backup]
     early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience, restore_best_weights=True)
 
-    class Memory(keras.callbacks.Callback):  # type: ignore[name-defined,misc]
+    class Memory(keras.callbacks.Callback):  # type: ignore[misc]
         """Saves what EarlyStopping knows; after it in the list, so that its own reset comes first."""
 
         def on_train_begin(self, logs: Any = None) -> None:

@@ -58,10 +58,14 @@ def run_fn(fn_args: Any) -> None:
         callbacks=[
             *resume.callbacks(keras, checkpoints, config.early_stopping_patience),
             keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _tell(epoch, config.epochs, logs)),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: _tell(epoch, config.epochs, logs)
+            ),
         ],
     )
-    (run_dir / "history.json").write_text(json.dumps({k: [float(x) for x in v] for k, v in history.history.items()}))
+    (run_dir / "history.json").write_text(
+        json.dumps({k: [float(x) for x in v] for k, v in history.history.items()})
+    )
     export(model, transform, json.loads(custom["inputs"]), classes, fn_args.serving_model_dir)
     bare = Path(fn_args.serving_model_dir).parent / "keras"
     bare.mkdir(parents=True, exist_ok=True)
@@ -70,7 +74,11 @@ def run_fn(fn_args: Any) -> None:
 
 
 def build(
-    model_config: ModelConfig, config: TrainConfig, features: dict[str, Any], num_classes: int, known: dict[str, Any]
+    model_config: ModelConfig,
+    config: TrainConfig,
+    features: dict[str, Any],
+    num_classes: int,
+    known: dict[str, Any],
 ) -> tuple[Any, Any]:
     """Build and compile the configured model; returns it and the Keras it is made of.
 
@@ -127,5 +135,7 @@ def _class_weight(config: TrainConfig, counts: Any, classes: list[str]) -> dict[
 
 
 def _tell(epoch: int, epochs: int, logs: dict[str, float]) -> None:
-    shown = ", ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy") if name in logs)
+    shown = ", ".join(
+        f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy") if name in logs
+    )
     log.info("epoch %d of %d: %s", epoch + 1, epochs, shown)

@@ -15,7 +15,6 @@ from components.verdict import judge, write_verdict
 from serving.digest import file_digests, model_digest
 
 
-
 @component
 def DataGate(  # noqa: N802  (a component's name is its class name)
     statistics: InputArtifact[standard_artifacts.ExampleStatistics],

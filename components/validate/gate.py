@@ -41,7 +41,7 @@ def read_anomalies(path: Path) -> Any:
 
 
 def compare(statistics: Any, schema: Any, sources: Mapping[str, Any]) -> list[Check]:
-    """Check the training statistics against served (`skew`) and earlier (`drift`) ones, as the schema's comparators say.
+    """Check training statistics against served (`skew`) and earlier (`drift`) ones by the schema's comparators.
 
     Arguments:
         statistics: of the training split.

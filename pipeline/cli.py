@@ -1,0 +1,145 @@
+"""The `slipway` command line. Heavy imports are inside the commands, so that `--help` answers at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+app = typer.Typer(
+    help="From raw data to a gated, versioned model that answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigOption = Annotated[str, typer.Option("--config", "-c", help="the model's YAML file")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="override a key: train.epochs=1 (repeatable)", metavar="KEY=VALUE"),
+]
+DEFAULT_CONFIG = "configs/digits.yaml"
+#: Tables are as wide as the terminal, and 140 columns in a pipe.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+def _load(path: str, overrides: list[str] | None = None) -> "Config":
+    from pipeline.config import load_config
+
+    return load_config(path, overrides)
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG, overrides: SetOption = None) -> None:
+    """Run the pipeline on this machine, from data to a served answer."""
+    loaded = _load(config, overrides)
+    from pipeline.run import run as run_pipeline
+
+    raise typer.Exit(run_pipeline(loaded, config))
+
+
+@app.command()
+def why(
+    what: Annotated[
+        str | None, typer.Argument(help="a run's name or a version's number; the latest run if left out")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Explain in words what the gates decided, for a run or for a released version."""
+    from pipeline.why import explain
+
+    explain(console, _load(config), what)
+
+
+@app.command()
+def versions(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """List the released versions, and what is served by default."""
+    from pipeline.versions import show
+
+    show(console, _load(config))
+
+
+@app.command()
+def rollback(
+    to: Annotated[int, typer.Option(help="the version whose model is to be served again")],
+    reason: Annotated[str, typer.Option(help="recorded in the release")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Serve an older model again: it is released anew, as the newest version, and what came after is withdrawn."""
+    from pipeline.versions import roll_back
+
+    roll_back(console, _load(config), to, reason)
+
+
+@app.command()
+def label(
+    name: Annotated[str, typer.Argument(help="such as stable or canary")],
+    version: Annotated[
+        int | None, typer.Argument(help="the version it is to name; removed if left out")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Name a version, which keeps it from being deleted as old."""
+    from pipeline.versions import set_version_label
+
+    set_version_label(console, _load(config), name, version)
+
+
+@app.command()
+def schema(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="keep the inferred schema as the reviewed one")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show the schema that runs go by, and accept the inferred one as reviewed."""
+    from pipeline.schema import accept as accept_schema
+    from pipeline.schema import show
+
+    loaded = _load(config)
+    (accept_schema if accept else show)(console, loaded)
+
+
+@app.command()
+def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Check this machine: what is there, what is missing, and what to do about it."""
+    loaded = _load(config)
+    from pipeline.doctor import examine
+    from pipeline.quiet import quiet
+
+    # Looking at the data imports TensorFlow, which talks.
+    with quiet(Path(os.devnull)) as screen:
+        code = examine(screen, loaded)
+    raise typer.Exit(code)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def serve(context: typer.Context) -> None:
+    """Run the model server; its flags are those of tensorflow_model_server."""
+    from serving.serve import main as server
+
+    server(context.args)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error of the user's is one line or a few on stderr, and exit code 2."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        app(arguments)
+    except (ValueError, LookupError, RuntimeError, OSError) as error:
+        if type(error).__module__.partition(".")[0] not in ("pipeline", "components", "serving", "data"):
+            raise
+        Console(stderr=True, highlight=False).print(Text(str(error), "red"), soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""One run from configuration to answer: what `python run_local.py` and `slipway run` do."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from pipeline.config import Config
+from pipeline.progress import Progress
+from pipeline.quiet import quiet
+from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
+
+#: Exit codes by outcome: a script can tell a refused model from a broken run.
+EXIT_CODES: dict[Outcome, int] = {"pushed": 0, "unchanged": 0, "withdrawn": 3, "refused": 3, "failed": 1}
+
+
+@dataclass
+class _Ending:
+    outcome: Outcome
+    message: str
+    version: int | None = None
+
+
+def run(config: Config, config_path: str) -> int:
+    """Run the whole pipeline on this machine, showing its progress; returns the exit code.
+
+    Everything that libraries print goes to `runs/<id>/log.txt`. A run that fails, is refused, or is killed leaves
+    nothing half-made in the bucket, and the next one continues from the last stage that ended.
+    """
+    run_id = new_run_id(config.model_name)
+    folder = Path(config.runs) / run_id
+    started, clock = datetime.now(), time.monotonic()
+    # The environment decides which Keras TensorFlow brings, so it must be set before the first import.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with quiet(folder / "log.txt") as console:
+        console.print(Text(f"slipway  {config.model_name}  {config_path}  log: {folder}/log.txt", "bold"))
+        with console.status("loading TensorFlow and TFX"):
+            from pipeline import local
+            from pipeline.graph import make_pipeline
+
+            pipeline = make_pipeline(config)
+        result = local.Result()
+        progress = Progress.of(console, local.stage_names(pipeline))
+        try:
+            with local.only_run(config.root), progress:
+                local.run(pipeline, progress, result)
+                ending = _ending(result, progress)
+        except local.StageFailedError as error:
+            import logging
+
+            logging.getLogger("slipway.run").exception("%s failed", error.stage)
+            ending = _Ending("failed", str(error))
+        except local.BusyError as error:
+            console.print(Text(str(error), "bold red"))
+            return 1
+        summary = Summary(
+            run_id=run_id,
+            model_name=config.model_name,
+            config=config_path,
+            bucket=config.push.bucket,
+            started=started.isoformat(timespec="seconds"),
+            seconds=time.monotonic() - clock,
+            outcome=ending.outcome,
+            message=ending.message,
+            version=ending.version,
+            stages=tuple(
+                StageRecord(name=s.name, status=s.status, seconds=s.seconds, message=s.message)
+                for s in progress.stages
+            ),
+            verdicts=tuple(result.verdicts),
+            outputs=result.outputs,
+        )
+        write_summary(summary, config.runs)
+        if ending.version is not None and config.serve.examples and ending.outcome in ("pushed", "unchanged"):
+            _demonstrate(console, config, ending.version, result.outputs, folder)
+        _close(console, summary, time.monotonic() - clock, folder)
+    return EXIT_CODES[ending.outcome]
+
+
+def _ending(result: Any, progress: Progress) -> _Ending:
+    """Read off what came of the run: a refusal, a push, or nothing new."""
+    if result.stopped_by:
+        return _Ending("refused", f"{result.stopped_by} {result.verdicts[-1].headline()}")
+    pushed = json.loads((Path(result.outputs["Pusher"]["release"]) / "push.json").read_text())
+    stage = progress.stages[-1]
+    if pushed["version"] is None:
+        stage.status = "refused"
+        return _Ending("withdrawn", pushed["message"])
+    if pushed["written"] and stage.status == "done":
+        return _Ending("pushed", pushed["message"], pushed["version"])
+    if stage.status == "done":
+        stage.status = "unchanged"
+    return _Ending("unchanged", pushed["message"], pushed["version"])
+
+
+def _demonstrate(
+    console: Console, config: Config, version: int, outputs: dict[str, dict[str, str]], folder: Path
+) -> None:
+    """Serve the release and ask it. A failure here is told, and changes nothing: the model is released."""
+    from pipeline import demo
+
+    examples = outputs["Ingest"]["examples"]
+    split, label, count = config.evaluation_split, config.data.label, config.serve.examples
+    console.print()
+    try:
+        with console.status("starting the model server"):
+            table = demo.demonstrate(
+                config.push.bucket, config.model_name, version, examples, split, label, count, folder
+            )
+    except Exception as error:
+        console.print(Text(f"The demonstration failed, the release stands: {error}", "bold yellow"))
+        return
+    console.print(Text(f"Version {version}, served from the bucket, asked with real examples:", "bold"))
+    console.print(table)
+
+
+def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> None:
+    """End with what happened, where it is, and what to type next."""
+    cached = sum(stage.status == "cached" for stage in summary.stages)
+    ran = sum(stage.status in ("done", "refused", "failed", "unchanged") for stage in summary.stages)
+    base = f"{summary.bucket.rstrip('/')}/{summary.model_name}"
+    where = {
+        "pushed": f"{base}/{summary.version}",
+        "unchanged": f"{base}/{summary.version} (nothing pushed: the model is the same)",
+        "withdrawn": "nothing pushed",
+        "refused": "nothing pushed; the bucket is as it was",
+        "failed": f"nothing pushed; the log says more: {folder}/log.txt",
+    }[summary.outcome]
+    option = "" if summary.config == "configs/digits.yaml" else f" --config {summary.config}"
+    serve = f"--model_name={summary.model_name} --model_base_path={_absolute(base)} --rest_api_port=8501"
+    next_commands = {
+        "pushed": [f"slipway why{option}", f"slipway versions{option}", f"slipway serve {serve}"],
+        "unchanged": [f"slipway why{option}", f"slipway versions{option}", f"slipway serve {serve}"],
+        "withdrawn": [f"slipway versions{option}"],
+        "refused": [f"slipway why{option}"],
+        "failed": [f"python run_local.py{option}   # continues at the stage that failed"],
+    }[summary.outcome]
+    good = summary.outcome in ("pushed", "unchanged")
+    lines = Text()
+    lines.append(f"{summary.message}\n", "bold green" if good else "bold red")
+    lines.append(f"{where}\n")
+    lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in all\n\n", "dim")
+    lines.append("next  " + "\n      ".join(next_commands))
+    console.print()
+    if console.is_terminal:
+        console.print(
+            Panel(lines, title=summary.outcome, border_style="green" if good else "red", expand=False)
+        )
+    else:
+        console.print(Text(f"{summary.outcome}: ") + lines, soft_wrap=True)
+
+
+def _absolute(url: str) -> str:
+    return url if "://" in url else str(Path(url).absolute())

@@ -1,0 +1,99 @@
+"""`slipway why`: verdicts in plain words, a pass and a fail alike."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.verdict import Check, Verdict
+from pipeline.config import Config
+from pipeline.summary import Summary, read_summary
+from serving.release import read_release
+
+_GATES = {"data": "The data", "evaluate": "The model (Gate 1)"}
+_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "undecided": ("–", "yellow")}
+
+
+def explain(console: Console, config: Config, what: str | None) -> None:
+    """Explain a released version (a number), a run (its name), or the model's latest run (nothing)."""
+    if what and what.isdigit():
+        _explain_version(console, config, int(what))
+    else:
+        _explain_run(console, read_summary(config.runs, what, None if what else config.model_name))
+
+
+def _explain_version(console: Console, config: Config, version: int) -> None:
+    release = read_release(config.push.bucket, config.model_name, version)
+    console.print(Text(f"{config.model_name} version {version}, released {release.created}", "bold"))
+    if release.rollback:
+        console.print(
+            f"It is version {release.rollback.to_version}'s model again: {release.rollback.by} rolled back from "
+            f"version {release.rollback.from_version} on {release.rollback.time}"
+            + (f" because: {release.rollback.reason}" if release.rollback.reason else "")
+        )
+    _show(console, [Verdict.model_validate(verdict) for verdict in release.verdicts])
+
+
+def _explain_run(console: Console, summary: Summary) -> None:
+    console.print(Text(f"Run {summary.run_id} of {summary.model_name}: {summary.outcome}", "bold"))
+    console.print(summary.message, soft_wrap=True)
+    _show(console, summary.verdicts)
+
+
+def _show(console: Console, verdicts: Sequence[Verdict]) -> None:
+    if not verdicts:
+        console.print("No gate was reached.")
+    for verdict in verdicts:
+        console.print()
+        passed = Text("passed", "bold green") if verdict.passed else Text("REFUSED", "bold red")
+        console.print(Text(f"{_GATES.get(verdict.gate, verdict.gate)}: ", "bold") + passed)
+        for note in verdict.notes:
+            console.print(f"  {note}", style="dim")
+        if verdict.baseline_version is not None:
+            console.print(f"  compared with version {verdict.baseline_version}", style="dim")
+        for check in verdict.failures:
+            console.print(f"  {check.sentence()}", style="red", soft_wrap=True)
+        numbers = [check for check in verdict.checks if check.bound is not None]
+        if numbers:
+            console.print(_table(numbers))
+        for check in verdict.checks:
+            if check.bound is None and check.status != "failed":
+                mark, style = _MARKS[check.status]
+                console.print(Text(f"  {mark} ", style) + Text(check.sentence()))
+
+
+def _table(checks: Sequence[Check]) -> Table:
+    table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("", "metric", "on"):
+        table.add_column(name)
+    for name in ("examples", "value", "must be", "margin", "released model"):
+        table.add_column(name, justify="right")
+    for check in checks:
+        mark, style = _MARKS[check.status]
+        table.add_row(
+            Text(mark, style),
+            check.metric,
+            check.slice,
+            "" if check.examples is None else f"{check.examples:,}",
+            _value(check),
+            f"{check.direction} {check.bound:.4f}",
+            _margin(check),
+            "" if check.baseline_value is None else f"{check.baseline_value:.4f}",
+        )
+    return table
+
+
+def _value(check: Check) -> str:
+    if check.value is None:
+        return "none"
+    interval = f" ({check.interval[0]:.3f}–{check.interval[1]:.3f})" if check.interval else ""
+    return f"{check.value:.4f}{interval}"
+
+
+def _margin(check: Check) -> Text:
+    """How far the value is on the right side of its bound (+) or on the wrong one (-)."""
+    if check.value is None or check.bound is None:
+        return Text("")
+    margin = check.value - check.bound if check.direction == "at least" else check.bound - check.value
+    return Text(f"{margin:+.4f}", _MARKS[check.status][1])
