@@ -1,0 +1,290 @@
+"""Joins requests into batches, by TensorFlow Serving's parameters.
+
+With the default timeout of 0 nothing ever waits for company: a batch is what has queued while the one before was
+running. Requests join when they are for the same signature and outputs, and their rows have the same shape (or
+are padded to it).
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
+from serving.executor import expired
+from serving.messages import BatchingParameters
+from serving.ops.metrics import Metrics
+from serving.text_config import ConfigError, read_text
+
+Run = Callable[[Mapping[str, Array], Sequence[str]], Awaitable[dict[str, Array]]]
+
+
+@dataclass(frozen=True)
+class BatchingOptions:
+    """TensorFlow Serving's batching parameters and their defaults."""
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 1_000_000
+    num_batch_threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
+
+    @property
+    def largest_run(self) -> int:
+        """How many rows the model may get at once."""
+        if self.enable_large_batch_splitting and self.max_execution_batch_size:
+            return self.max_execution_batch_size
+        return self.max_batch_size
+
+
+def read_batching(path: str) -> BatchingOptions:
+    """The parameters of a BatchingParameters file.
+
+    Raises:
+        ConfigError: if it cannot be read, or its values do not go together.
+    """
+    message = read_text(path, BatchingParameters())
+    given: dict[str, Any] = {
+        name: getattr(message, name).value
+        for name in (
+            "max_batch_size",
+            "batch_timeout_micros",
+            "max_enqueued_batches",
+            "num_batch_threads",
+            "enable_large_batch_splitting",
+            "max_execution_batch_size",
+        )
+        if message.HasField(name)
+    }
+    options = BatchingOptions(
+        allowed_batch_sizes=tuple(message.allowed_batch_sizes),
+        pad_variable_length_inputs=message.pad_variable_length_inputs,
+        **given,
+    )
+    for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"{path}: {name} must be at least 1, it is {getattr(options, name)}")
+    if options.batch_timeout_micros < 0:
+        raise ConfigError(
+            f"{path}: batch_timeout_micros must not be negative, it is {options.batch_timeout_micros}"
+        )
+    sizes = options.allowed_batch_sizes
+    if sizes and (list(sizes) != sorted(set(sizes)) or sizes[-1] != options.largest_run):
+        raise ConfigError(
+            f"{path}: allowed_batch_sizes must ascend and end with {options.largest_run}, the largest batch; "
+            f"they are {list(sizes)}"
+        )
+    return options
+
+
+@dataclass(eq=False)
+class _Task:
+    inputs: Mapping[str, Array]
+    rows: int
+    key: tuple[object, ...]
+    wanted: tuple[str, ...]
+    deadline: float | None
+    future: "asyncio.Future[dict[str, Array]]"
+    queued: float
+
+
+class Batcher:
+    """Batches the calls of one signature of one version. Used on the event loop only."""
+
+    def __init__(self, options: BatchingOptions, run: Run, metrics: Metrics) -> None:
+        self._options = options
+        self._run = run
+        self._metrics = metrics
+        self._queue: deque[_Task] = deque()
+        self._rows = 0
+        self._running = 0
+        self._timer: asyncio.Handle | None = None
+        self._batches: set[asyncio.Task[None]] = set()
+
+    async def submit(
+        self, inputs: Mapping[str, Array], wanted: Sequence[str], deadline: float | None = None
+    ) -> dict[str, Array]:
+        """The outputs for these inputs, computed together with whatever else is waiting.
+
+        Raises:
+            ServingError: UNAVAILABLE when too much is waiting; INVALID_ARGUMENT when the inputs have no common
+                first dimension, or more rows than a batch may have; DEADLINE_EXCEEDED.
+        """
+        rows = _rows(inputs)
+        options = self._options
+        if rows > options.max_batch_size and not options.enable_large_batch_splitting:
+            raise invalid(
+                f"Task size {rows} is larger than maximum input batch size {options.max_batch_size}; "
+                "send fewer rows, or raise max_batch_size"
+            )
+        if self._rows + rows > options.max_enqueued_batches * options.max_batch_size:
+            raise ServingError(
+                Code.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full"
+            )
+        largest = options.largest_run
+        if rows > largest:
+            parts = [
+                self._enqueue({a: v[i : i + largest] for a, v in inputs.items()}, wanted, deadline)
+                for i in range(0, rows, largest)
+            ]
+            done = await asyncio.gather(*parts)
+            return {alias: np.concatenate([part[alias] for part in done]) for alias in wanted}
+        return await self._enqueue(inputs, wanted, deadline)
+
+    def _enqueue(
+        self, inputs: Mapping[str, Array], wanted: Sequence[str], deadline: float | None
+    ) -> "asyncio.Future[dict[str, Array]]":
+        loop = asyncio.get_running_loop()
+        rows = _rows(inputs)
+        padded = self._options.pad_variable_length_inputs
+        shapes = tuple((alias, v.ndim if padded else v.shape[1:]) for alias, v in sorted(inputs.items()))
+        task = _Task(
+            inputs,
+            rows,
+            (tuple(wanted), shapes),
+            tuple(wanted),
+            deadline,
+            loop.create_future(),
+            time.monotonic(),
+        )
+        self._queue.append(task)
+        self._rows += rows
+        self._schedule()
+        return task.future
+
+    def _schedule(self) -> None:
+        """Makes sure that the queue is looked at: at once when a batch is full, else when its time has come."""
+        if not self._queue or self._running >= self._options.num_batch_threads:
+            return
+        loop = asyncio.get_running_loop()
+        full = self._rows >= self._options.largest_run
+        wait = self._queue[0].queued + self._options.batch_timeout_micros / 1e6 - time.monotonic()
+        if self._timer is not None:
+            if not full:
+                return
+            self._timer.cancel()
+        # Even without a timeout on the next turn of the loop: the requests of this one can still join.
+        self._timer = loop.call_soon(self._flush) if full or wait <= 0 else loop.call_later(wait, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        while self._queue and self._running < self._options.num_batch_threads:
+            batch = self._take()
+            if batch:
+                self._running += 1
+                task = asyncio.ensure_future(self._execute(batch))
+                self._batches.add(task)
+                task.add_done_callback(self._batches.discard)
+            if self._options.batch_timeout_micros and self._rows < self._options.largest_run:
+                break
+        self._schedule()
+
+    def _take(self) -> list[_Task]:
+        """The next batch: the oldest request, and those behind it that fit. Nobody waits for a cancelled one."""
+        batch: list[_Task] = []
+        kept: list[_Task] = []
+        rows = 0
+        now = time.monotonic()
+        while self._queue:
+            task = self._queue.popleft()
+            if task.future.done():  # the client went away
+                self._rows -= task.rows
+            elif task.deadline is not None and now > task.deadline:
+                self._rows -= task.rows
+                task.future.set_exception(expired())
+            elif batch and task.key != batch[0].key:
+                kept.append(task)
+            elif batch and rows + task.rows > self._options.largest_run:
+                kept.append(task)
+                break
+            else:
+                batch.append(task)
+                rows += task.rows
+        self._queue.extendleft(reversed(kept))
+        self._rows -= rows
+        return batch
+
+    async def _execute(self, batch: list[_Task]) -> None:
+        now = time.monotonic()
+        for task in batch:
+            self._metrics.queuing_latency.observe((now - task.queued) * 1e6)
+        try:
+            for task, outputs in zip(batch, await self._run_batch(batch), strict=True):
+                if not task.future.done():
+                    task.future.set_result(outputs)
+        except Exception as error:
+            for task in batch:
+                if not task.future.done():
+                    task.future.set_exception(_copy(error))
+        finally:
+            self._running -= 1
+            self._schedule()
+
+    async def _run_batch(self, batch: list[_Task]) -> list[dict[str, Array]]:
+        wanted = batch[0].wanted
+        rows = sum(task.rows for task in batch)
+        size = next((size for size in self._options.allowed_batch_sizes if size >= rows), rows)
+        self._metrics.batches.add()
+        self._metrics.batch_sizes.observe(size)
+        joined = {
+            alias: _join([task.inputs[alias] for task in batch], size - rows) for alias in batch[0].inputs
+        }
+        outputs = await self._run(joined, wanted)
+        if len(batch) == 1 and size == rows:
+            return [outputs]
+        for alias, value in outputs.items():
+            if value.ndim == 0 or value.shape[0] != size:
+                raise ServingError(
+                    Code.FAILED_PRECONDITION,
+                    f"Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes "
+                    f"of the input tensors: output '{alias}' has the shape {list(value.shape)} for a batch of "
+                    f"{size}; this model cannot be batched",
+                )
+        ends = np.cumsum([task.rows for task in batch])
+        return [
+            {alias: value[end - task.rows : end] for alias, value in outputs.items()}
+            for task, end in zip(batch, ends, strict=True)
+        ]
+
+
+def _rows(inputs: Mapping[str, Array]) -> int:
+    sizes = {value.shape[0] if value.ndim else -1 for value in inputs.values()}
+    if -1 in sizes:
+        raise invalid("Batching session Run() input tensors must have at least one dimension")
+    if len(sizes) != 1:
+        raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
+    return sizes.pop()
+
+
+def _join(parts: list[Array], padding: int) -> Array:
+    """One tensor of all rows, ragged ones padded as far as the longest, and padded rows copied from the first."""
+    if len({part.shape[1:] for part in parts}) > 1:
+        longest = np.max([part.shape[1:] for part in parts], axis=0)
+        parts = [_pad(part, longest) for part in parts]
+    if padding:
+        parts = [*parts, np.repeat(parts[0][:1], padding, axis=0)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _pad(part: Array, shape: Array) -> Array:
+    """Pads at the end of each dimension, with the tensor's first value, as TensorFlow Serving does."""
+    widths = [(0, 0), *((0, int(want - have)) for want, have in zip(shape, part.shape[1:], strict=True))]
+    first = part.flat[0] if part.size else (b"" if part.dtype == object else 0)
+    return np.pad(part, widths, constant_values=first)
+
+
+def _copy(error: Exception) -> Exception:
+    """An exception of its own for each waiter: a shared one would collect all their tracebacks."""
+    return ServingError(error.code, error.message) if isinstance(error, ServingError) else error
+
+
+__all__ = ["Batcher", "BatchingOptions", "ConfigError", "read_batching"]

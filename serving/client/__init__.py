@@ -1,0 +1,1 @@
+"""The client's two transports; `serving.predict` chooses by the URL."""

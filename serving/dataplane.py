@@ -1,0 +1,310 @@
+"""What the server does for a request, free of any protocol: REST and gRPC are thin layers over this.
+
+A call takes a version from the model manager, checks the inputs against the signature, and runs it, through a
+batcher where batching is on.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from serving import examples as ex
+from serving.batching import Batcher, BatchingOptions
+from serving.engine.base import Array, Engine
+from serving.errors import Code, ServingError, from_engine, invalid
+from serving.executor import Executor
+from serving.manager.manager import ModelManager
+from serving.manager.state import Status, Version
+from serving.ops.limits import Limits
+from serving.ops.metrics import Metrics
+from serving.signature import DEFAULT_SIGNATURE, Signature
+
+_DTYPE_NAMES: dict[Any, str] = {}
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """What a request asks for: the latest version of a model, a certain one, or the one with a label."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+class _Unit:
+    """What one signature of one version runs with."""
+
+    __slots__ = ("batcher", "executor")
+
+    def __init__(self, executor: Executor, batcher: Batcher | None) -> None:
+        self.executor = executor
+        self.batcher = batcher
+
+
+class DataPlane:
+    """Answers requests. Used on the event loop.
+
+    Args:
+        manager: the models.
+        batching: how requests are joined; None to run each by itself. A function of the model's version where
+            models have parameters of their own.
+        metrics: where to count.
+        limits: what a request may ask for.
+        check_methods: whether Classify and Regress insist on the signature's method name.
+        threads: how many calls may run at once.
+    """
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        batching: Callable[[Version], BatchingOptions | None],
+        metrics: Metrics,
+        limits: Limits,
+        *,
+        check_methods: bool = False,
+        threads: int = 0,
+    ) -> None:
+        self.manager = manager
+        self.metrics = metrics
+        self.limits = limits
+        self._batching = batching
+        self._check_methods = check_methods
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
+        self._units: WeakKeyDictionary[Version, dict[tuple[str, ...], _Unit]] = WeakKeyDictionary()
+
+    @contextmanager
+    def version(self, ref: ModelRef) -> Iterator[Version]:
+        """The version that a request is for; it stays loaded while the context is open.
+
+        Raises:
+            ServingError: NOT_FOUND or INVALID_ARGUMENT.
+        """
+        if not ref.name:
+            raise invalid("ModelSpec has no name specified.")
+        version = self.manager.acquire(ref.name, ref.version, ref.label)
+        try:
+            yield version
+        finally:
+            self.manager.release(version)
+
+    async def predict(
+        self,
+        version: Version,
+        signature_name: str,
+        inputs: Mapping[str, Array],
+        output_filter: Sequence[str] = (),
+        deadline: float | None = None,
+    ) -> dict[str, Array]:
+        """The outputs of a signature.
+
+        Args:
+            version: taken by `version`.
+            signature_name: the default one if empty.
+            inputs: tensors by alias.
+            output_filter: the outputs wanted; all if empty.
+            deadline: on the monotonic clock.
+
+        Raises:
+            ServingError: with the code that TensorFlow Serving answers.
+        """
+        name = signature_name or DEFAULT_SIGNATURE
+        signature = engine_of(version).signatures.get(name)
+        if signature is None:
+            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        feeds = self._check_inputs(signature, inputs)
+        wanted = _check_outputs(signature, output_filter)
+        return await self._run(version, name, "Predict", feeds, wanted, deadline)
+
+    async def classify(
+        self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
+    ) -> ex.Classifications:
+        """Classes and scores of serialized tf.Examples."""
+        name, signature = self._example_signature(version, signature_name)
+        if self._check_methods:
+            ex.check_method(signature, ex.CLASSIFY_METHOD, "classification")
+        wanted = ex.classify_outputs(signature)
+        self._count_examples(version, tensor)
+        outputs = await self._run(version, name, "Classify", {ex.INPUTS: tensor}, wanted, deadline)
+        return ex.classifications(outputs, len(tensor))
+
+    async def regress(
+        self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
+    ) -> ex.Regressions:
+        """A value for each of serialized tf.Examples."""
+        name, signature = self._example_signature(version, signature_name)
+        if self._check_methods:
+            ex.check_method(signature, ex.REGRESS_METHOD, "regression")
+        wanted = ex.regress_outputs(signature)
+        self._count_examples(version, tensor)
+        outputs = await self._run(version, name, "Regress", {ex.INPUTS: tensor}, wanted, deadline)
+        return ex.regressions(outputs, len(tensor))
+
+    async def multi_inference(
+        self, version: Version, tasks: Sequence[tuple[str, str]], tensor: Array, deadline: float | None = None
+    ) -> list[ex.Classifications | ex.Regressions]:
+        """Several signatures on the same examples in one run of the graph.
+
+        Args:
+            version: taken by `version`.
+            tasks: signature and method name of each.
+            tensor: serialized tf.Examples.
+            deadline: on the monotonic clock.
+        """
+        engine = engine_of(version)
+        names = [signature_name or DEFAULT_SIGNATURE for signature_name, _ in tasks]
+        plans: list[tuple[Signature, list[str]]] = []
+        for position, (name, (_, method)) in enumerate(zip(names, tasks, strict=True)):
+            if name in names[:position]:
+                raise invalid(f"Duplicate evaluation of signature: {name}")
+            if name not in engine.signatures:
+                raise invalid(f"Requested signature not found in model graph: {name}")
+            if method not in (ex.CLASSIFY_METHOD, ex.REGRESS_METHOD):
+                raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method}")
+            signature = engine.signatures[name]
+            plans.append((signature, ex.outputs_for(signature, method)))
+        feeds = dict.fromkeys((signature.inputs[ex.INPUTS].tensor_name for signature, _ in plans), tensor)
+        fetches = list(
+            dict.fromkeys(
+                signature.outputs[alias].tensor_name for signature, wanted in plans for alias in wanted
+            )
+        )
+        unit = self._unit(version, tuple(names), None)
+        values = await unit.executor.run(
+            lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), deadline
+        )
+        got = dict(zip(fetches, values, strict=True))
+        self._count_examples(version, tensor)
+        results: list[ex.Classifications | ex.Regressions] = []
+        for (signature, wanted), (_, method) in zip(plans, tasks, strict=True):
+            outputs = {alias: got[signature.outputs[alias].tensor_name] for alias in wanted}
+            read = ex.classifications if method == ex.CLASSIFY_METHOD else ex.regressions
+            results.append(read(outputs, len(tensor)))
+        return results
+
+    def statuses(self, ref: ModelRef) -> list[Status]:
+        """The states of a model's versions, or of the one asked for.
+
+        Raises:
+            ServingError: NOT_FOUND.
+        """
+        statuses = self.manager.status(ref.name)
+        if ref.version is not None:
+            statuses = [status for status in statuses if status.version == ref.version]
+            if not statuses:
+                raise ServingError(
+                    Code.NOT_FOUND, f"Could not find version {ref.version} of model {ref.name}"
+                )
+        if not statuses:
+            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {ref.name}")
+        return statuses
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    async def _run(
+        self,
+        version: Version,
+        name: str,
+        api: str,
+        feeds: Mapping[str, Array],
+        wanted: Sequence[str],
+        deadline: float | None,
+    ) -> dict[str, Array]:
+        unit = self._unit(version, (name,), name)
+        started = time.perf_counter()
+        if unit.batcher is not None:
+            outputs = await unit.batcher.submit(feeds, wanted, deadline)
+        else:
+            engine = engine_of(version)
+            outputs = await unit.executor.run(
+                lambda: guarded(lambda: engine.run(name, feeds, wanted)), deadline
+            )
+        self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")
+        return outputs
+
+    def _unit(self, version: Version, key: tuple[str, ...], batched: str | None) -> _Unit:
+        units = self._units.get(version)
+        if units is None:
+            units = self._units[version] = {}
+        unit = units.get(key)
+        if unit is None:
+            executor = Executor(self._pool)
+            options = self._batching(version) if batched is not None else None
+            batcher = None
+            if options is not None and batched is not None:
+                engine, name = engine_of(version), batched
+
+                async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+                    return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
+
+                batcher = Batcher(options, run, self.metrics)
+            unit = units[key] = _Unit(executor, batcher)
+        return unit
+
+    def _check_inputs(self, signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        if inputs.keys() != signature.inputs.keys():
+            extra = sorted(inputs.keys() - signature.inputs.keys())
+            missing = sorted(signature.inputs.keys() - inputs.keys() - signature.defaults.keys())
+            if extra or missing:
+                raise invalid(
+                    f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
+                    f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
+                    f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+                )
+            inputs = {**signature.defaults, **inputs}
+        for alias, value in inputs.items():
+            spec = signature.inputs[alias]
+            if value.dtype != spec.numpy_dtype:
+                raise invalid(f"input '{alias}' has the type {value.dtype}, the signature takes {spec.dtype}")
+        self.limits.check_tensors(inputs)
+        return inputs
+
+    def _example_signature(self, version: Version, signature_name: str) -> tuple[str, Signature]:
+        name = signature_name or DEFAULT_SIGNATURE
+        signature = engine_of(version).signatures.get(name)
+        if signature is None:
+            raise invalid(f"No signature was found with the name: {name}")
+        return name, signature
+
+    def _count_examples(self, version: Version, tensor: Array) -> None:
+        self.limits.check_tensors({ex.INPUTS: tensor})
+        self.metrics.example_counts.observe(len(tensor), version.model)
+        self.metrics.example_count_total.add(version.model, by=len(tensor))
+
+
+def engine_of(version: Version) -> Engine:
+    """The engine of a version that was acquired."""
+    assert version.engine is not None, "a version in use has an engine"
+    return version.engine
+
+
+def guarded(call: Callable[[], Any]) -> Any:
+    """Runs an engine; its errors become those of the server."""
+    try:
+        return call()
+    except ServingError:
+        raise
+    except Exception as error:
+        raise from_engine(error) from error
+
+
+def _check_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:
+    if not output_filter:
+        return list(signature.outputs)
+    seen: set[str] = set()
+    for alias in output_filter:
+        if alias not in signature.outputs:
+            raise invalid(
+                f"output tensor alias not found in signature: {alias} "
+                f"Outputs expected to be in the set {{{','.join(sorted(signature.outputs))}}}."
+            )
+        if alias in seen:
+            raise invalid(f"duplicate output tensor alias: {alias}")
+        seen.add(alias)
+    return output_filter

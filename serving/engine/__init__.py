@@ -1,0 +1,1 @@
+"""Engines that run models: TensorFlow for SavedModels, LiteRT for `model.tflite`."""

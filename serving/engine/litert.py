@@ -1,0 +1,235 @@
+"""LiteRT models, run by ai-edge-litert: the fast path on CPU, and no TensorFlow is imported for it."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from serving import dtypes
+from serving.engine.base import Array
+from serving.engine.litert_file import stored_signatures
+from serving.errors import Code, ServingError, invalid
+from serving.protos import meta_graph_pb2
+from serving.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
+
+_SPARE_INTERPRETERS = 8
+
+
+class LiteRTModel:
+    """A loaded model. An interpreter serves one call at a time; there are as many as calls at once need."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.path = path
+        # Given as bytes, so that deleting or replacing the file cannot disturb a model that is being served.
+        self._content = path.read_bytes()
+        self._threads = threads
+        self._spare: deque[_Runner] = deque(maxlen=_SPARE_INTERPRETERS)
+        first = self._new_runner()
+        self._targets = _targets(first.interpreter, self._content)
+        self.signatures: dict[str, Signature] = {
+            name: target.signature for name, target in self._targets.items()
+        }
+        self.signature_defs: Mapping[str, Any] = {
+            name: _definition(signature) for name, signature in self.signatures.items()
+        }
+        self._spare.append(first)
+
+    def run(
+        self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
+    ) -> dict[str, Array]:
+        """Computes the outputs of a signature."""
+        target = self._targets[signature_name]
+        try:
+            runner = self._spare.pop()
+        except IndexError:
+            runner = self._new_runner()
+        outputs = runner.run(target, inputs, output_filter or list(target.outputs))
+        self._spare.append(runner)  # after a failure it is dropped instead: its tensors may be half resized
+        return outputs
+
+    def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
+        """Runs the signature whose inputs and outputs have these tensor names."""
+        names = {name for name, _ in feeds}
+        for signature_name, signature in self.signatures.items():
+            outputs = {spec.tensor_name: alias for alias, spec in signature.outputs.items()}
+            inputs = {spec.tensor_name: alias for alias, spec in signature.inputs.items()}
+            if inputs.keys() == names and outputs.keys() >= set(fetches):
+                given = {inputs[name]: value for name, value in feeds}
+                got = self.run(signature_name, given, [outputs[name] for name in fetches])
+                return [got[outputs[name]] for name in fetches]
+        raise ServingError(Code.UNIMPLEMENTED, "a LiteRT model runs one signature at a time")
+
+    def close(self) -> None:
+        """Frees the interpreters."""
+        self._spare.clear()
+
+    def _new_runner(self) -> "_Runner":
+        try:
+            return _Runner(Interpreter(model_content=self._content, num_threads=self._threads))
+        except ValueError as error:
+            raise ServingError(Code.INVALID_ARGUMENT, f"{self.path}: not a LiteRT model: {error}") from error
+
+
+class _Target:
+    """Where a signature's tensors lie in the file."""
+
+    def __init__(
+        self, signature: Signature, subgraph: int, inputs: dict[str, int], outputs: dict[str, int]
+    ) -> None:
+        self.signature = signature
+        self.subgraph = subgraph
+        self.inputs = inputs
+        self.outputs = outputs
+
+
+class _Runner:
+    """One interpreter and the shapes it was last prepared for."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        # Below the public class, whose signature runner prepares all tensors anew on every call.
+        self._engine = interpreter._interpreter
+        self._shapes: dict[int, dict[int, tuple[int, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def run(self, target: _Target, inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+        subgraph = target.subgraph
+        fitted = {
+            target.inputs[alias]: _fit(alias, value, target.signature.inputs[alias])
+            for alias, value in inputs.items()
+        }
+        shapes = {index: value.shape for index, value in fitted.items()}
+        if self._shapes.get(subgraph) != shapes:
+            for index, shape in shapes.items():
+                self._engine.ResizeInputTensor(index, np.array(shape, np.int32), False, subgraph)
+            try:
+                self._engine.AllocateTensors(subgraph)
+            except RuntimeError as error:
+                raise invalid(f"the model cannot take inputs of these shapes: {error}") from error
+            self._shapes[subgraph] = shapes
+        for index, value in fitted.items():
+            self._engine.SetTensor(index, value, subgraph)
+        self._engine.Invoke(subgraph)
+        return {alias: self._engine.GetTensor(target.outputs[alias], subgraph) for alias in wanted}
+
+
+def load(path: Path, *, threads: int = 1) -> LiteRTModel:
+    """Loads a `.tflite` file.
+
+    Raises:
+        ServingError: if it is not one, or needs operations that LiteRT lacks.
+    """
+    return LiteRTModel(path, threads)
+
+
+def _fit(alias: str, value: Array, spec: TensorSpec) -> Array:
+    """A value in the rank that the model has; only the batch, its first dimension, may differ in size.
+
+    Values of another rank but with as many elements in a row are reshaped, as TensorFlow Serving does it.
+    """
+    if spec.shape is None:
+        return value
+    want = spec.shape[1:]
+    shape = value.shape
+    if len(shape) == len(spec.shape) and all(
+        w is None or w == s for w, s in zip(want, shape[1:], strict=True)
+    ):
+        return value
+    sizes = [size for size in want if size is not None]
+    if shape and len(sizes) == len(want) and int(np.prod(sizes)) == int(np.prod(shape[1:])):
+        return value.reshape((shape[0], *sizes))
+    raise invalid(f"input '{alias}' has the shape {list(shape)}, the model takes {_shape_text(spec.shape)}")
+
+
+def _shape_text(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
+
+
+def _targets(interpreter: Interpreter, content: bytes) -> dict[str, _Target]:
+    stored = stored_signatures(content)
+    if stored:
+        return {name: _stored_target(interpreter, data) for name, data in stored.items()}
+    named = interpreter._get_full_signature_list()
+    if named:
+        return {name: _named_target(interpreter, name, parts) for name, parts in named.items()}
+    inputs = {_plain(detail["name"]): detail for detail in interpreter.get_input_details()}
+    outputs = {_plain(detail["name"]): detail for detail in interpreter.get_output_details()}
+    return {DEFAULT_SIGNATURE: _target(inputs, outputs, 0)}
+
+
+def _named_target(interpreter: Interpreter, name: str, parts: dict[str, Any]) -> _Target:
+    subgraph = interpreter._interpreter.GetSubgraphIndexFromSignature(name)
+
+    def details(indices: dict[str, int]) -> dict[str, Any]:
+        return {
+            alias: interpreter._get_tensor_details(index, subgraph)
+            for alias, index in sorted(indices.items())
+        }
+
+    return _target(details(parts["inputs"]), details(parts["outputs"]), subgraph)
+
+
+def _stored_target(interpreter: Interpreter, data: bytes) -> _Target:
+    definition = meta_graph_pb2.SignatureDef.FromString(data)
+    by_name = {
+        detail["name"]: detail
+        for detail in [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    }
+
+    def details(infos: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for alias, info in sorted(infos.items()):
+            # Early converters dropped the ':0' of TensorFlow's tensor names.
+            detail = by_name.get(info.name) or by_name.get(info.name.split(":")[0])
+            if detail is None:
+                raise invalid(f"the signature's tensor '{info.name}' is not in the LiteRT model")
+            found[alias] = detail
+        return found
+
+    return _target(details(definition.inputs), details(definition.outputs), 0, definition.method_name)
+
+
+def _target(
+    inputs: Mapping[str, Any], outputs: Mapping[str, Any], subgraph: int, method: str = PREDICT_METHOD
+) -> _Target:
+    signature = Signature(
+        {alias: _spec(detail) for alias, detail in inputs.items()},
+        {alias: _spec(detail) for alias, detail in outputs.items()},
+        method or PREDICT_METHOD,
+    )
+    return _Target(
+        signature,
+        subgraph,
+        {alias: int(detail["index"]) for alias, detail in inputs.items()},
+        {alias: int(detail["index"]) for alias, detail in outputs.items()},
+    )
+
+
+def _plain(tensor_name: str) -> str:
+    """A tensor's name as a client would say it: without the converter's prefix and suffix."""
+    return tensor_name.removeprefix("serving_default_").removesuffix(":0")
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    signature_shape = detail["shape_signature"] if len(detail["shape_signature"]) else detail["shape"]
+    shape = tuple(None if size < 0 else int(size) for size in signature_shape)
+    return TensorSpec(detail["name"], dtypes.name_of(np.dtype(detail["dtype"])), shape)
+
+
+def _definition(signature: Signature) -> Any:
+    definition = meta_graph_pb2.SignatureDef(method_name=signature.method_name)
+    for fields, specs in (
+        (definition.inputs, signature.inputs),
+        (definition.outputs, signature.outputs),
+    ):
+        for alias, spec in specs.items():
+            info = fields[alias]
+            info.name = spec.tensor_name
+            info.dtype = dtypes.NUMBERS[spec.dtype]
+            for size in spec.shape or ():
+                info.tensor_shape.dim.add().size = -1 if size is None else size
+    return definition

@@ -1,0 +1,64 @@
+"""Chooses the engine for a version folder, and imports only that one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.engine.base import Engine
+from serving.errors import Code, ServingError
+
+LITERT_FILE = "model.tflite"
+PREPROCESSING = "preprocessing"
+"""A SavedModel beside `model.tflite` whose outputs are the LiteRT model's inputs."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How models are opened.
+
+    Attributes:
+        tags: of the SavedModel's graph.
+        prefer_litert: take `model.tflite` where a folder holds both.
+        intra_op_threads: TensorFlow's threads inside an operation.
+        inter_op_threads: across operations; -1 is the caller's own thread.
+        litert_threads: LiteRT's threads for one call.
+    """
+
+    tags: tuple[str, ...] = ("serve",)
+    prefer_litert: bool = False
+    intra_op_threads: int = 1
+    inter_op_threads: int = -1
+    litert_threads: int = 1
+
+
+def open_engine(folder: Path, options: EngineOptions) -> Engine:
+    """Loads the model in a version's folder.
+
+    Raises:
+        ServingError: if the folder holds no model that can be loaded.
+    """
+    has_litert = (folder / LITERT_FILE).is_file()
+    has_saved_model = any((folder / f"saved_model.{kind}").is_file() for kind in ("pb", "pbtxt", "cpb"))
+    if has_litert and (options.prefer_litert or not has_saved_model):
+        from serving.engine import litert
+
+        model: Engine = litert.load(folder / LITERT_FILE, threads=options.litert_threads)
+        if (folder / PREPROCESSING).is_dir():
+            from serving.engine import chain
+
+            return chain.Chain(_open_saved_model(folder / PREPROCESSING, options), model)
+        return model
+    return _open_saved_model(folder, options)
+
+
+def _open_saved_model(folder: Path, options: EngineOptions) -> Engine:
+    from serving import saved_model  # late: this is what imports TensorFlow
+
+    try:
+        return saved_model.load(
+            folder,
+            options.tags,
+            intra_op_threads=options.intra_op_threads,
+            inter_op_threads=options.inter_op_threads,
+        )
+    except saved_model.SavedModelError as error:
+        raise ServingError(Code.NOT_FOUND, str(error)) from error

@@ -1,0 +1,1 @@
+"""Which versions of which models are loaded: found by polling, loaded, swapped and unloaded."""

@@ -1,0 +1,48 @@
+"""Names for versions, such as `stable` and `canary`, by TensorFlow Serving's rules."""
+
+from collections.abc import Callable, Mapping
+
+from serving.errors import Code, ServingError, invalid
+from serving.model_config import ModelConfig
+
+Labels = dict[str, dict[str, int]]
+
+
+def resolve(labels: Labels, model: str, label: str) -> int:
+    """The version that a label names.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if there is no such label.
+    """
+    try:
+        return labels[model][label]
+    except KeyError:
+        raise invalid(f"Unrecognized servable version label: {label}") from None
+
+
+def assign(
+    old: Labels, wanted: Mapping[str, ModelConfig], is_available: Callable[[str, int], bool], *, allow: bool
+) -> Labels:
+    """The labels of a new configuration.
+
+    Args:
+        old: the labels until now.
+        wanted: the new configuration, by model name.
+        is_available: whether a version of a model can answer.
+        allow: accept labels for versions that cannot, if they are new; one that exists may never move to such.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION for a label that may not be given.
+    """
+    new: Labels = {}
+    for name, config in wanted.items():
+        for label, version in config.labels.items():
+            moved = old.get(name, {}).get(label, version) != version
+            if (moved or not allow) and not is_available(name, version):
+                raise ServingError(
+                    Code.FAILED_PRECONDITION,
+                    f"Request to assign label to version {version} of model {name}, which is not currently "
+                    "available for inference",
+                )
+            new.setdefault(name, {})[label] = version
+    return new

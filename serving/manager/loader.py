@@ -1,0 +1,85 @@
+"""Brings one version to where it can answer: fetched and verified, opened, warmed up."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.engine.base import Engine
+from serving.engine.open import EngineOptions, open_engine
+from serving.errors import Code, ServingError, from_engine
+from serving.fetch import check_release, fetch
+from serving.manager.source import is_remote, split_url
+from serving.release import RELEASE_FILE, ReleaseError
+
+WarmUp = Callable[[str, Engine, Path], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version ready to answer, and the copy that was fetched for it, if any."""
+
+    engine: Engine
+    cached: Path | None
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How versions are loaded.
+
+    Attributes:
+        engine: how models are opened.
+        cache: where versions of object stores are copied to.
+        warm_up: called with the model's name, the engine and the version's folder; raises to fail the load.
+    """
+
+    engine: EngineOptions
+    cache: Path
+    warm_up: WarmUp | None = None
+
+
+def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
+    """Loads a version.
+
+    Args:
+        model: the model's name.
+        number: the version.
+        source: a folder, or a URL in an object store.
+        options: how.
+
+    Raises:
+        ServingError: if it cannot be; nothing of it is left behind.
+    """
+    cached = None
+    try:
+        if is_remote(source):
+            bucket, folder_name = split_url(source.rpartition("/")[0])
+            cached = fetch(bucket, folder_name, number, options.cache / model / str(number))
+        folder = cached or Path(source)
+        if cached is None and (folder / RELEASE_FILE).is_file():
+            check_release(folder, source)
+        engine = open_engine(folder, options.engine)
+        try:
+            if options.warm_up:
+                options.warm_up(model, engine, folder)
+        except BaseException:
+            engine.close()
+            raise
+        return Loaded(engine, cached)
+    except Exception as error:
+        if cached:
+            shutil.rmtree(cached, ignore_errors=True)
+        raise as_serving_error(error) from error
+
+
+def as_serving_error(error: Exception) -> ServingError:
+    """Why a load failed, in the terms of a status."""
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, ReleaseError):
+        return ServingError(Code.DATA_LOSS, str(error))
+    if isinstance(error, FileNotFoundError):
+        return ServingError(Code.NOT_FOUND, str(error))
+    if isinstance(error, OSError):
+        return ServingError(Code.UNAVAILABLE, str(error))
+    return from_engine(error)

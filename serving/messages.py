@@ -1,0 +1,74 @@
+"""Messages of TensorFlow Serving that no wheel ships, declared here by their field numbers."""
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_SCALARS = {
+    "bool": _FIELD.TYPE_BOOL,
+    "bytes": _FIELD.TYPE_BYTES,
+    "int32": _FIELD.TYPE_INT32,
+    "int64": _FIELD.TYPE_INT64,
+    "string": _FIELD.TYPE_STRING,
+}
+_INT64 = ".google.protobuf.Int64Value"
+
+# A field is its number and its type; "repeated " before the type, and a dot before a message's full name.
+_SERVING = {
+    "BatchingParameters": {
+        "max_batch_size": (1, _INT64),
+        "batch_timeout_micros": (2, _INT64),
+        "max_enqueued_batches": (3, _INT64),
+        "num_batch_threads": (4, _INT64),
+        "thread_pool_name": (5, ".google.protobuf.StringValue"),
+        "allowed_batch_sizes": (6, "repeated int64"),
+        "pad_variable_length_inputs": (7, "bool"),
+        "enable_large_batch_splitting": (8, ".google.protobuf.BoolValue"),
+        "max_execution_batch_size": (9, _INT64),
+    },
+    "SSLConfig": {
+        "server_key": (1, "string"),
+        "server_cert": (2, "string"),
+        "custom_ca": (3, "string"),
+        "client_verify": (4, "bool"),
+    },
+    "PrometheusConfig": {"enable": (1, "bool"), "path": (2, "string")},
+    "MonitoringConfig": {"prometheus_config": (1, ".tensorflow.serving.PrometheusConfig")},
+}
+
+
+def declare(
+    file_name: str,
+    package: str,
+    messages: dict[str, dict[str, tuple[int, str]]],
+    imports: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Makes message classes from a table of fields. Returns them by name."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name=file_name, package=package, syntax="proto3", dependency=imports
+    )
+    for name, fields in messages.items():
+        message = file.message_type.add(name=name)
+        for field_name, (number, kind) in fields.items():
+            field = message.field.add(name=field_name, number=number)
+            plain = kind.removeprefix("repeated ")
+            field.label = _FIELD.LABEL_OPTIONAL if plain == kind else _FIELD.LABEL_REPEATED
+            if plain.startswith("."):
+                field.type, field.type_name = _FIELD.TYPE_MESSAGE, plain
+            else:
+                field.type = _SCALARS[plain]
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
+        for name in messages
+    }
+
+
+_classes = declare(
+    "slipway/serving_config.proto", "tensorflow.serving", _SERVING, (wrappers_pb2.DESCRIPTOR.name,)
+)
+BatchingParameters: Any = _classes["BatchingParameters"]
+SSLConfig: Any = _classes["SSLConfig"]
+MonitoringConfig: Any = _classes["MonitoringConfig"]

@@ -1,0 +1,1 @@
+"""What operators need: metrics, logs, TLS, tokens, limits."""

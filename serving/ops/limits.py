@@ -1,0 +1,40 @@
+"""What a request may ask for at most."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving.errors import invalid
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on a request; 0 is no bound.
+
+    Attributes:
+        body_bytes: of a REST body or gRPC message, after decompression.
+        tensor_elements: in one input tensor.
+        batch_rows: the first dimension of any input.
+    """
+
+    body_bytes: int = 2**31 - 1
+    tensor_elements: int = 0
+    batch_rows: int = 0
+
+    def check_tensors(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Raises INVALID_ARGUMENT for an input that is too large."""
+        if not self.tensor_elements and not self.batch_rows:
+            return
+        for alias, value in inputs.items():
+            if self.tensor_elements and value.size > self.tensor_elements:
+                raise invalid(
+                    f"input '{alias}' has {value.size} elements, this server takes at most "
+                    f"{self.tensor_elements} (--max_tensor_elements)"
+                )
+            if self.batch_rows and value.ndim and value.shape[0] > self.batch_rows:
+                raise invalid(
+                    f"input '{alias}' has {value.shape[0]} rows, this server takes at most "
+                    f"{self.batch_rows} (--max_batch_rows); send them in several requests"
+                )

@@ -1,0 +1,108 @@
+"""Turns flags into what the parts of the server need, and refuses combinations that cannot be."""
+
+import os
+from pathlib import Path
+
+from serving.batching import BatchingOptions, read_batching
+from serving.engine.open import EngineOptions
+from serving.flags import Flags
+from serving.manager.loader import LoadOptions, WarmUp
+from serving.manager.manager import ManagerOptions
+from serving.messages import MonitoringConfig
+from serving.model_config import ModelConfig, read_model_config, validate
+from serving.ops.limits import Limits
+from serving.rest.app import RestOptions
+from serving.text_config import ConfigError, read_text
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
+
+def check(flags: Flags) -> None:
+    """Raises ConfigError for flags that do not go together, naming them."""
+    if not flags.port and not flags.grpc_socket_path:
+        raise ConfigError("server_options.port and server_options.grpc_socket_path are not set: give one")
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise ConfigError("--batching_parameters_file needs --enable_batching")
+    if flags.access_log not in ("none", "json"):
+        raise ConfigError(f"--access_log is {flags.access_log!r}: it must be none or json")
+    if flags.rest_api_enable_ssl and not flags.ssl_config_file:
+        raise ConfigError("--rest_api_enable_ssl needs --ssl_config_file")
+    pools = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
+    if flags.tensorflow_session_parallelism and any(pools):
+        raise ConfigError(
+            "give either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
+            "--tensorflow_inter_op_parallelism, not both"
+        )
+    for name in ("port", "rest_api_port"):
+        if not 0 <= getattr(flags, name) <= 65535:
+            raise ConfigError(f"--{name}={getattr(flags, name)} is no port: 0 to 65535")
+    for name in ("rest_api_timeout_in_ms", "max_request_bytes"):
+        if getattr(flags, name) <= 0:
+            raise ConfigError(f"--{name}={getattr(flags, name)} must be more than 0")
+
+
+def models(flags: Flags) -> list[ModelConfig]:
+    """The models that the flags ask for.
+
+    Raises:
+        ConfigError: if there is none, or the configuration file cannot be used.
+    """
+    if flags.model_config_file:
+        return read_model_config(flags.model_config_file)
+    if not flags.model_base_path:
+        raise ConfigError("Both --model_base_path and --model_config_file are empty! Give one of them")
+    configs = [ModelConfig(flags.model_name, flags.model_base_path)]
+    validate(configs)
+    return configs
+
+
+def manager(flags: Flags, cache: Path, warm_up: WarmUp | None) -> ManagerOptions:
+    """How models are loaded and swapped."""
+    both = flags.tensorflow_session_parallelism
+    engine = EngineOptions(
+        tags=tuple(tag for tag in flags.saved_model_tags.split(",") if tag),
+        prefer_litert=flags.prefer_tflite_model,
+        intra_op_threads=both or flags.tensorflow_intra_op_parallelism or 1,
+        inter_op_threads=both or flags.tensorflow_inter_op_parallelism or -1,
+        litert_threads=flags.litert_threads,
+    )
+    return ManagerOptions(
+        load=LoadOptions(engine, cache, warm_up),
+        poll_seconds=flags.file_system_poll_wait_seconds,
+        max_retries=flags.max_num_load_retries,
+        retry_seconds=flags.load_retry_interval_micros / 1e6,
+        load_threads=flags.num_load_threads or 4 * (os.cpu_count() or 1),
+        preserve_availability=not flags.preserve_resources,
+        allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+    )
+
+
+def batching(flags: Flags) -> BatchingOptions | None:
+    """How requests are joined, if they are.
+
+    Raises:
+        ConfigError: if the parameters file cannot be used.
+    """
+    if not flags.enable_batching:
+        return None
+    if flags.batching_parameters_file:
+        return read_batching(flags.batching_parameters_file)
+    return BatchingOptions()
+
+
+def rest(flags: Flags) -> RestOptions:
+    """How the REST API behaves.
+
+    Raises:
+        ConfigError: if the monitoring file cannot be used.
+    """
+    path = None
+    if flags.monitoring_config_file:
+        config = read_text(flags.monitoring_config_file, MonitoringConfig()).prometheus_config
+        path = (config.path or METRICS_PATH) if config.enable else None
+    return RestOptions(flags.rest_api_timeout_in_ms / 1000, flags.rest_api_enable_cors_support, path)
+
+
+def limits(flags: Flags) -> Limits:
+    """What a request may ask for."""
+    return Limits(flags.max_request_bytes, flags.max_tensor_elements, flags.max_batch_rows)

@@ -1,0 +1,316 @@
+"""JSON to tensors, with TensorFlow Serving's rules and messages.
+
+Most bodies are plain lists of numbers, which numpy takes whole; whatever it cannot take as it is, and every error,
+goes value by value, so that the answer says what is wrong with which value.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from serving import dtypes
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
+from serving.rest.values import debug_string, type_name
+from serving.signature import Signature, TensorSpec
+
+_FLOATS = ("DT_FLOAT", "DT_DOUBLE")
+_INTEGERS = {
+    "DT_INT32": (-(2**31), 2**31 - 1),
+    # TensorFlow Serving checks the small types as 32 bits wide, and lets them wrap.
+    "DT_INT16": (-(2**31), 2**31 - 1),
+    "DT_INT8": (-(2**31), 2**31 - 1),
+    "DT_UINT8": (-(2**31), 2**31 - 1),
+    "DT_INT64": (-(2**63), 2**63 - 1),
+    "DT_UINT32": (0, 2**32 - 1),
+    "DT_UINT64": (0, 2**64 - 1),
+}
+
+
+class Body:
+    """A request's JSON document.
+
+    Attributes:
+        document: the parsed object.
+        plain: whether it surely holds no true and no false, which numpy would take for numbers.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.document = parse(data)
+        self.plain = b"true" not in data and b"false" not in data
+
+    @property
+    def signature_name(self) -> str:
+        """The signature asked for; empty for the default one."""
+        name = self.document.get("signature_name", "")
+        if not isinstance(name, str):
+            raise invalid(
+                f"JSON Value: {debug_string(self.document)} not formatted correctly. "
+                "'signature_name' key must be a string value."
+            )
+        return name
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The JSON object of a body. NaN and Infinity are numbers here, and what follows the object is ignored.
+
+    Raises:
+        ServingError: if it is none.
+    """
+    if not data:
+        raise invalid("JSON Parse error: The document is empty")
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        document = _parse_leniently(data)
+    if not isinstance(document, dict):
+        raise invalid(f"JSON Value: {debug_string(document)} Is not object")
+    return document
+
+
+def _parse_leniently(data: bytes) -> Any:
+    # Bytes that are not UTF-8 go through strings unharmed this way; they may be a tensor's raw contents.
+    text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
+    try:
+        return json.JSONDecoder(parse_int=_parse_int).raw_decode(text)[0]
+    except json.JSONDecodeError as error:
+        raise invalid(f"JSON Parse error: {error.msg}. at offset: {error.pos}") from None
+    except RecursionError:
+        raise invalid("JSON Parse error: nested too deeply. at offset: 0") from None
+
+
+def _parse_int(text: str) -> int | float:
+    # Python refuses to convert thousands of digits; such a number is beyond every integer type anyway.
+    return int(text) if len(text) < 40 else float(text)
+
+
+def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
+    """The tensors of a predict request, and whether it came by rows ("instances") or columns ("inputs").
+
+    Raises:
+        ServingError: if the document does not fit the signature.
+    """
+    document = body.document
+    if not signature.inputs:
+        raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    by_row, by_column = "instances" in document, "inputs" in document
+    if by_row and by_column:
+        raise _format_error(
+            document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
+        )
+    if by_row:
+        instances = document["instances"]
+        if not isinstance(instances, list):
+            raise _format_error(document, "Expecting 'instances' to be an list/array")
+        if not instances:
+            raise _format_error(document, "No values in 'instances' array")
+        return _from_rows(instances, signature.inputs, plain=body.plain), True
+    if by_column:
+        return _from_columns(document["inputs"], signature.inputs, plain=body.plain), False
+    raise invalid("Missing 'inputs' or 'instances' key")
+
+
+def _from_rows(instances: list[Any], specs: Mapping[str, TensorSpec], *, plain: bool) -> dict[str, Array]:
+    if not _is_named(instances[0]):
+        if len(specs) > 1 and not isinstance(instances[0], dict):
+            raise invalid(
+                "instances is a plain list, but expecting list of objects as multiple input tensors required "
+                "as per tensorinfo_map"
+            )
+        (alias, spec) = next(iter(sorted(specs.items())))
+        fast = _numeric(instances, spec.dtype) if plain else None
+        if fast is not None:
+            return {alias: fast}
+        for position, item in enumerate(instances):
+            if _is_named(item):
+                raise invalid(f"Expecting value/list but got object at item {position} of input list")
+        return {alias: _stack(instances, spec.dtype, "")}
+    for position, item in enumerate(instances):
+        if not _is_named(item):
+            raise invalid(f"Expecting object but got list at item {position} of input list")
+        for key in item:
+            if key not in specs:
+                raise invalid(
+                    f"Failed to process element: {position} key: {key} of 'instances' list. Error: "
+                    f"INVALID_ARGUMENT: JSON object: does not have named input: {key}"
+                )
+        if item.keys() != specs.keys():
+            raise invalid(
+                f"Failed to process element: {position} of 'instances' list. JSON object: "
+                f"{debug_string(item)} keys must be equal to: {','.join(sorted(specs))}"
+            )
+    tensors = {}
+    for alias, spec in specs.items():
+        column = [item[alias] for item in instances]
+        fast = _numeric(column, spec.dtype) if plain else None
+        tensors[alias] = fast if fast is not None else _stack(column, spec.dtype, f" key: {alias}")
+    return tensors
+
+
+def _stack(items: list[Any], dtype: str, key: str) -> Array:
+    """Joins rows, each of which must be a tensor of the same shape as the first."""
+    rows: list[Array] = []
+    for position, item in enumerate(items):
+        try:
+            row = tensor(item, dtype)
+            if rows and row.size != rows[0].size:
+                raise invalid(f"Expecting tensor size: {rows[0].size} but got: {row.size}")
+            if rows and row.shape != rows[0].shape:
+                raise invalid(f"Expecting shape {_shape(rows[0])} but got: {_shape(row)}")
+        except ServingError as error:
+            raise ServingError(
+                error.code,
+                f"Failed to process element: {position}{key} of 'instances' list. Error: "
+                f"{error.code.name}: {error.message}",
+            ) from None
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _from_columns(value: Any, specs: Mapping[str, TensorSpec], *, plain: bool) -> dict[str, Array]:
+    if not _is_named(value):
+        if len(specs) > 1:
+            raise invalid(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required "
+                "as per tensorinfo_map"
+            )
+        (alias, spec) = next(iter(specs.items()))
+        return {alias: _column(value, spec.dtype, plain=plain)}
+    for alias in sorted(specs):
+        if alias not in value:
+            raise invalid(f"Missing named input: {alias} in 'inputs' object.")
+    return {alias: _column(value[alias], spec.dtype, plain=plain) for alias, spec in specs.items()}
+
+
+def _column(value: Any, dtype: str, *, plain: bool) -> Array:
+    fast = _numeric(value, dtype) if plain and isinstance(value, list) else None
+    return fast if fast is not None else tensor(value, dtype)
+
+
+def _numeric(values: list[Any], dtype: str) -> Array | None:
+    """The tensor of a nested list of numbers, or None if it must be looked at value by value."""
+    if dtype not in _FLOATS and dtype not in _INTEGERS:
+        return None
+    try:
+        array = np.array(values)
+    except (ValueError, OverflowError):  # ragged, or an integer beyond 64 bits
+        return None
+    if array.dtype.kind not in ("iuf" if dtype in _FLOATS else "iu") or not array.size:
+        return None
+    if dtype in _FLOATS:
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, as in C++
+            return array.astype(dtypes.NUMPY[dtype], copy=False)
+    low, high = _INTEGERS[dtype]
+    if int(array.min()) < low or int(array.max()) > high:
+        return None
+    return array.astype(dtypes.NUMPY[dtype], copy=False)
+
+
+def tensor(value: Any, dtype: str) -> Array:
+    """The tensor of any JSON value, checked value by value.
+
+    Raises:
+        ServingError: naming the value that is of the wrong type or in the wrong place.
+    """
+    shape: list[int] = []
+    probe = value
+    while isinstance(probe, list):
+        shape.append(len(probe))
+        if not probe:
+            break
+        probe = probe[0]
+    flat: list[Any] = []
+    _fill(value, 0, dtype, shape, flat)
+    if dtype == "DT_STRING":
+        strings = np.empty(len(flat), dtype=object)
+        strings[:] = flat
+        return strings.reshape(shape)
+    with np.errstate(over="ignore"):
+        wide = np.array(flat, dtype=np.int64) if dtype in ("DT_INT8", "DT_INT16", "DT_UINT8") else flat
+        return np.asarray(wide).astype(dtypes.NUMPY[dtype]).reshape(shape)
+
+
+def _fill(value: Any, level: int, dtype: str, shape: list[int], flat: list[Any]) -> None:
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise invalid(
+                f"JSON Value: {debug_string(value)} found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {rank}"
+            )
+        flat.append(_scalar(value, dtype))
+        return
+    if level >= rank:
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
+    if len(value) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    for item in value:
+        _fill(item, level + 1, dtype, shape, flat)
+
+
+def _scalar(value: Any, dtype: str) -> Any:
+    if dtype == "DT_STRING":
+        if isinstance(value, dict):
+            return decode_base64(value)
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+    elif dtype in _FLOATS:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif dtype in _INTEGERS:
+        low, high = _INTEGERS[dtype]
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+    elif dtype == "DT_BOOL":
+        if isinstance(value, bool):
+            return value
+    else:
+        raise ServingError(
+            Code.UNIMPLEMENTED,
+            f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.removeprefix('DT_').lower()}",
+        )
+    raise invalid(
+        f"JSON Value: {debug_string(value)} Type: {type_name(value)} is not of expected type: "
+        f"{dtype.removeprefix('DT_').lower()}"
+    )
+
+
+def decode_base64(value: Any) -> bytes:
+    """The bytes of `{"b64": "…"}`; the web-safe alphabet and missing padding are accepted as well.
+
+    Raises:
+        ServingError: if it is not that.
+    """
+    if not is_base64(value):
+        raise invalid(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
+    text = value["b64"]
+    try:
+        padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+        return base64.b64decode(padded, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("Unable to base64 decode") from None
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a JSON value is an object of the single key "b64" with a string."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def _shape(array: Array) -> str:
+    return "[" + ",".join(map(str, array.shape)) + "]"
+
+
+def _format_error(document: Any, message: str) -> ServingError:
+    return invalid(f"JSON Value: {debug_string(document)} {message}")

@@ -1,0 +1,110 @@
+"""Tensors to JSON, with TensorFlow Serving's shapes and number formats (but without its white space)."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
+from serving.examples import Classifications, Regressions
+
+_BYTES_SUFFIX = "_bytes"
+
+
+def prediction(outputs: Mapping[str, Array], *, by_row: bool) -> bytes:
+    """A predict answer: "predictions" by rows, or "outputs" by columns.
+
+    Raises:
+        ServingError: for types JSON has no form for, and rows of different number.
+    """
+    if not outputs:
+        raise invalid("Cannot convert empty tensor map to JSON")
+    if not by_row:
+        columns = {name: _values(name, value) for name, value in outputs.items()}
+        return dump({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}, outputs)
+    rows = -1
+    for name, value in sorted(outputs.items()):
+        if value.ndim == 0:
+            raise invalid(f"Tensor name: {name} has no shape information ")
+        if rows >= 0 and value.shape[0] != rows:
+            raise invalid(
+                f"Tensor name: {name} has inconsistent batch size: {value.shape[0]} expecting: {rows}"
+            )
+        rows = value.shape[0]
+    values = {name: _values(name, value) for name, value in outputs.items()}
+    if len(values) == 1:
+        return dump({"predictions": next(iter(values.values()))}, outputs)
+    names = list(values)
+    table = zip(*(values[name] for name in names), strict=True)
+    return dump({"predictions": [dict(zip(names, row, strict=True)) for row in table]}, outputs)
+
+
+def classify(result: Classifications) -> bytes:
+    """A classify answer: for each example a list of [label, score]."""
+    rows = [
+        [[label.decode("utf-8", "replace"), np.float32(score)] for label, score in row] for row in result.rows
+    ]
+    scores = np.array([score for row in result.rows for _, score in row], np.float32)
+    return dump({"results": rows}, {"scores": scores})
+
+
+def regress(result: Regressions) -> bytes:
+    """A regress answer: a number for each example."""
+    values = np.array(result.values, np.float32)
+    return dump({"results": values}, {"outputs": values})
+
+
+def error(message: str) -> bytes:
+    """An error's body."""
+    return orjson.dumps({"error": message.encode("utf-8", "replace").decode()})
+
+
+def dump(document: Any, tensors: Mapping[str, Array]) -> bytes:
+    """The document as JSON; `tensors` are the numbers in it, among which a NaN needs the slower writer."""
+    for value in tensors.values():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            return json.dumps(_plain(document), separators=(",", ":")).encode()
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _values(name: str, value: Array) -> Any:
+    kind = value.dtype.kind
+    if kind == "O":
+        as_bytes = name.endswith(_BYTES_SUFFIX)
+        return _map_strings(value.tolist(), as_bytes=as_bytes)
+    if value.dtype == np.float16 or kind not in "biuf":
+        raise ServingError(
+            Code.INVALID_ARGUMENT,
+            f"Failed to write JSON value for tensor type: {value.dtype} (output '{name}')",
+        )
+    if not value.ndim:
+        return value[()]
+    return np.ascontiguousarray(value)
+
+
+def _map_strings(value: Any, *, as_bytes: bool) -> Any:
+    if isinstance(value, list):
+        return [_map_strings(item, as_bytes=as_bytes) for item in value]
+    data = value if isinstance(value, bytes) else str(value).encode()
+    if as_bytes:
+        return {"b64": base64.b64encode(data).decode()}
+    return data.decode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's, float32 in the digits that it really has."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.float32 and value.ndim:
+            return [_plain(item) for item in value]
+        return value.tolist()
+    if isinstance(value, np.float32):
+        return float(str(value))
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,51 @@
+"""TensorFlow Serving's paths."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from serving.dataplane import ModelRef
+from serving.errors import invalid
+
+_TARGET = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
+_CALL = re.compile(
+    rf"/v1/models/(?P<model>[^/:]+){_TARGET}:(?P<method>classify|regress|predict)", re.IGNORECASE | re.ASCII
+)
+_ASK = re.compile(
+    rf"/v1/models(?:/(?P<model>[^/:]+))?{_TARGET}(?:/(?P<part>metadata))?", re.IGNORECASE | re.ASCII
+)
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a path asks for.
+
+    Attributes:
+        ref: which model.
+        method: `predict`, `classify`, `regress`, `metadata` or `status`.
+    """
+
+    ref: ModelRef
+    method: str
+
+
+def parse(http_method: str, path: str) -> Route:
+    """Reads a request line. `path` is as it came, still encoded.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a path that means nothing.
+    """
+    pattern = {"POST": _CALL, "GET": _ASK}.get(http_method)
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        raise invalid(f"Malformed request: {http_method} {path}")
+    model = unquote(match["model"] or "")
+    if not model:
+        raise invalid("Missing model name in request.")
+    version = int(match["version"]) if match["version"] else None
+    if version is not None and version > _LARGEST:
+        raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    label = unquote(match["label"]) if match["label"] else None
+    method = match["method"] if http_method == "POST" else match["part"] or "status"
+    return Route(ModelRef(model, version, label), method.lower())

@@ -1,0 +1,43 @@
+"""`python -m serving.serve`: the model server's command line."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from serving.flags import parse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until told to stop; returns the process's exit code."""
+    flags, notices = parse(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # TensorFlow's C++ reads this when it is imported; its notes on CPUs and GPUs tell an operator nothing.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for notice in notices:
+        logging.getLogger("slipway.server").warning("%s", notice)
+    if flags.version:
+        print(version_text())
+        return 0
+    import uvloop  # from here on late, so that --help and --version answer at once
+
+    from serving.server import ConfigError, StartError, run
+
+    try:
+        uvloop.run(run(flags))
+    except (ConfigError, StartError) as error:
+        print(error, file=sys.stderr, flush=True)
+        return 255
+    return 0
+
+
+def version_text() -> str:
+    """What `--version` prints."""
+    from importlib import metadata
+
+    return f"TensorFlow ModelServer: slipway\nTensorFlow Library: {metadata.version('tensorflow')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Reads TensorFlow Serving's configuration files, which are protobuf messages as text."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from google.protobuf import text_format
+
+Message = TypeVar("Message")
+
+
+class ConfigError(ValueError):
+    """A configuration file or flag cannot be used; the message names it and says what is wrong."""
+
+
+def read_text(path: str | Path, message: Message) -> Message:
+    """Parses a file into a message.
+
+    Args:
+        path: the file.
+        message: an empty message of the wanted type; it is filled and returned.
+
+    Raises:
+        ConfigError: if the file cannot be read or parsed.
+    """
+    proto: Any = message
+    name = proto.DESCRIPTOR.full_name
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise ConfigError(f"cannot read {name} from {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"Error parsing text-format {name}: {path} is not text: {error.reason}") from error
+    try:
+        text_format.Parse(text, proto)
+    except text_format.ParseError as error:
+        raise ConfigError(f"Error parsing text-format {name}: {path}:{error}") from error
+    return message
