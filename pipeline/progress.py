@@ -54,7 +54,9 @@ class Progress:
                 get_renderable=self.table, console=self.console, refresh_per_second=8, transient=True
             )
             self.live.__enter__()
-        logging.getLogger("slipway").addHandler(_Forward(self))
+        logger = logging.getLogger("slipway")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(_Forward(self))
         return self
 
     def __exit__(self, *error: object) -> None:

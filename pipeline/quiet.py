@@ -16,7 +16,7 @@ def quiet(log_file: Path) -> Iterator[Console]:
     """Send file descriptors 1 and 2 to `log_file`, and yield a console on what they were.
 
     Python's own streams follow, because they write to those descriptors; so do C++ and child processes. Loggers
-    below `slipway` go to the log file too; the runner adds its own handler for the screen.
+    write to the log file too; `Progress` brings those below `slipway` to the screen as well.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -30,7 +30,6 @@ def quiet(log_file: Path) -> Iterator[Console]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
-    logging.getLogger("slipway").setLevel(logging.INFO)
     logging.captureWarnings(True)
     screen = os.fdopen(os.dup(screen_fd), "w", encoding="utf-8")
     try:

@@ -45,11 +45,14 @@ def export(
     raw_spec = {name: transform.raw_feature_spec()[name] for name in inputs}
     archive = keras_of(model).export.ExportArchive()
     archive.track(model)
-    # As an attribute, the layer's tables and vocabulary are saved as assets of the archive.
-    archive.preprocess = transform.transform_features_layer()
+    preprocess = transform.transform_features_layer()
+    # The layer is tf_keras's whatever the model is made of. Keras 3 saves what hangs on an inner object, tf_keras
+    # what hangs on the archive; without either the layer's tables would be left out.
+    holder = getattr(archive, "_tf_trackable", archive)
+    holder.preprocess = preprocess
 
     def answer(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
-        probabilities = model(to_model_inputs(archive.preprocess(raw)), training=False)
+        probabilities = model(to_model_inputs(preprocess(raw)), training=False)
         class_id = tf.argmax(probabilities, axis=1)
         return {
             "probabilities": tf.cast(probabilities, tf.float32),

@@ -1,0 +1,118 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from components.schema.config import Comparator, SchemaConfig
+from components.schema.infer import SchemaError, add_comparators, classes_of, infer, read_schema, write_schema
+from components.validate.gate import anomaly_checks, compare
+
+
+def _statistics(**columns: list[Any]) -> Any:
+    return tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns))
+
+
+@pytest.fixture(scope="module")
+def statistics() -> Any:
+    return _statistics(
+        size=[0.0, 10.0] * 20, count=[1, 5] * 20, colour=["red", "blue"] * 20, label=["b", "a"] * 20
+    )
+
+
+@pytest.fixture
+def schema(statistics: Any) -> Any:
+    return infer([statistics], "label", None)
+
+
+def _errors(schema: Any, **columns: list[Any]) -> str:
+    checks = anomaly_checks("train", tfdv.validate_statistics(_statistics(**columns), schema))
+    return "; ".join(check.sentence() for check in checks if check.status == "failed")
+
+
+GOOD = {"size": [3.0] * 8, "count": [2] * 8, "colour": ["red"] * 8, "label": ["a", "b"] * 4}
+
+
+def test_classes_are_those_observed_sorted_or_those_configured_in_their_order(statistics: Any) -> None:
+    assert classes_of(infer([statistics], "label", None), "label") == ["a", "b"]
+    assert classes_of(infer([statistics], "label", ["b", "a", "c"]), "label") == ["b", "a", "c"]
+
+
+def test_ordinary_new_values_are_no_anomaly(schema: Any) -> None:
+    assert _errors(schema, **GOOD) == ""
+    assert _errors(schema, **{**GOOD, "size": [14.9] * 8, "count": [6] * 8}) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size": [300.0] * 8}, "feature size of split train"),
+        ({"count": [99] * 8}, "feature count of split train"),
+        ({"colour": ["purple"] * 8}, "purple"),
+        ({"label": ["z"] * 8}, "feature label of split train"),
+    ],
+)
+def test_a_shift_or_a_new_category_fails_in_words(
+    schema: Any, change: dict[str, list[Any]], said: str
+) -> None:
+    assert said in _errors(schema, **{**GOOD, **change})
+
+
+def test_a_missing_column_fails_in_words(schema: Any) -> None:
+    assert "feature colour" in _errors(schema, **{k: v for k, v in GOOD.items() if k != "colour"})
+
+
+def test_a_label_that_is_not_there_or_is_no_class_is_refused(statistics: Any) -> None:
+    with pytest.raises(
+        SchemaError, match=r"no string feature 'answer' to take classes from: check data\.label"
+    ):
+        infer([statistics], "answer", None)
+    many = _statistics(label=[f"text {i}" for i in range(2000)])
+    with pytest.raises(SchemaError, match=r"list them in data\.classes"):
+        infer([many], "label", None)
+
+
+def test_a_schema_survives_its_text_and_a_damaged_one_is_named(schema: Any, tmp_path: Path) -> None:
+    write_schema(schema, tmp_path / "schema.pbtxt")
+    assert read_schema(tmp_path / "schema.pbtxt") == schema
+    (tmp_path / "bad.pbtxt").write_text("feature {")
+    with pytest.raises(SchemaError, match=r"bad\.pbtxt: not a schema in text format: "):
+        read_schema(tmp_path / "bad.pbtxt")
+
+
+def test_skew_past_its_threshold_fails_with_its_measure(schema: Any, statistics: Any) -> None:
+    config = SchemaConfig(
+        skew_comparators={"colour": Comparator(infinity_norm=0.1)}, serving_statistics="given"
+    )
+    add_comparators(schema, config)
+    served = _statistics(**{**GOOD, "colour": ["red"] * 8})
+    (check,) = compare(statistics, schema, {"serving_statistics": served})
+    assert (check.status, check.metric, check.slice) == ("failed", "skew", "feature colour")
+    assert check.value == pytest.approx(0.5)
+    same = compare(statistics, schema, {"serving_statistics": statistics})
+    assert [check.status for check in same] == ["passed"]
+
+
+def test_comparators_need_statistics_and_known_features(schema: Any) -> None:
+    with pytest.raises(
+        ValueError, match="skew_comparators compare with nothing: give serving_statistics too"
+    ):
+        SchemaConfig(skew_comparators={"colour": Comparator(infinity_norm=0.1)})
+    with pytest.raises(ValueError, match="exactly one of"):
+        Comparator()
+    config = SchemaConfig(
+        drift_comparators={"shade": Comparator(infinity_norm=0.1)}, previous_statistics="given"
+    )
+    with pytest.raises(SchemaError, match=r"schema\.drift_comparators: there is no feature 'shade'"):
+        add_comparators(schema, config)
+
+
+def test_a_warning_is_told_and_does_not_fail() -> None:
+    anomalies = anomalies_pb2.Anomalies()
+    info = anomalies.anomaly_info["size"]
+    info.severity = anomalies_pb2.AnomalyInfo.WARNING
+    info.reason.add(short_description="Odd.", description="It is odd.")
+    (check,) = anomaly_checks("train", anomalies)
+    assert (check.status, check.message) == ("undecided", "Odd: It is odd")

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from components.code import code_digest
+
+MODEL = "def build_model(a):\n    return {}\n\n\ndef preprocessing_fn(inputs):\n    return {}\n"
+
+
+def _digests(tmp_path: Path, text: str) -> tuple[str, str]:
+    path = tmp_path / "model.py"
+    path.write_text(text)
+    return code_digest(module=path), code_digest(module=path, without="build_model")
+
+
+def test_an_edited_build_model_changes_the_trainer_only(tmp_path: Path) -> None:
+    whole, preprocessing = _digests(tmp_path, MODEL)
+    whole_after, preprocessing_after = _digests(tmp_path, MODEL.replace("build_model(a)", "build_model(b)"))
+    assert whole_after != whole
+    assert preprocessing_after == preprocessing
+
+
+def test_an_edited_preprocessing_changes_both(tmp_path: Path) -> None:
+    before = _digests(tmp_path, MODEL)
+    after = _digests(tmp_path, MODEL.replace("preprocessing_fn(inputs)", "preprocessing_fn(raw)"))
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_comments_and_layout_do_not_count(tmp_path: Path) -> None:
+    assert _digests(tmp_path, MODEL) == _digests(tmp_path, "# why\n" + MODEL.replace("\n\n\n", "\n\n\n\n"))
+
+
+def test_packages_and_modules_are_told_apart() -> None:
+    assert code_digest("components.models") != code_digest("components.verdict")
+    with pytest.raises(ModuleNotFoundError):
+        code_digest("components.absent")

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import ConfigError, load_config
+from tests.conftest import REPOSITORY
+
+SHIPPED = sorted((REPOSITORY / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_configuration_loads(path: Path) -> None:
+    assert load_config(path).evaluate.thresholds
+
+
+def _changed(tmp_path: Path, old: str, new: str) -> Path:
+    text = (REPOSITORY / "configs" / "digits.yaml").read_text()
+    assert old in text
+    path = tmp_path / "changed.yaml"
+    path.write_text(text.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  epochs: 30", "  epoch: 30", "train.epoch: unknown key; did you mean epochs?"),
+        ("  path: samples/digits", "  paht: samples/digits", "data.paht: unknown key; did you mean path?"),
+        ("model_name: digits\n", "", "model_name: missing, and required"),
+        ("model_name: digits", "model_name: ../x", "becomes a folder and a URL"),
+        ("  epochs: 30", "  epochs: many", "train.epochs: Input should be a valid integer"),
+        ("  module: cnn", "  module: gan", "module is one of cnn, lstm or the path of a .py file, not 'gan'"),
+        ("  inputs: [image]", "  inputs: [label]", "the model would read the answer"),
+        ("  image_shape: [8, 8, 1]", "  image_shape: [8, 8, 2]", "with 1, 3 or 4 channels"),
+        ("lower_bound: 0.94, max_drop: 0.01}", "lower_bond: 0.94}", "did you mean lower_bound?"),
+        ("lower_bound: 0.94, max_drop: 0.01}", "}", "the threshold on accuracy has no bound"),
+        (
+            "metric: accuracy, lower_bound: 0.94",
+            "metric: recall, class_name: x, lower_bound: 0.9",
+            "'x' is not in",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_field_and_what_to_do(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = _changed(tmp_path, old, new)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_gate_without_thresholds_is_an_error(tmp_path: Path) -> None:
+    text = (REPOSITORY / "configs" / "digits.yaml").read_text()
+    head, _, tail = text.partition("  thresholds:")
+    path = tmp_path / "none.yaml"
+    path.write_text(head + "  thresholds: []\npush:" + tail.partition("push:")[2])
+    with pytest.raises(ConfigError, match="a gate without a threshold would pass anything"):
+        load_config(path)
+
+
+def test_a_missing_file_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_overrides_reach_any_key_and_a_wrong_one_is_refused() -> None:
+    path = REPOSITORY / "configs" / "digits.yaml"
+    config = load_config(
+        path, ["train.epochs=2", "push.bucket=s3://models", "model.hyperparameters={filters: [4]}"]
+    )
+    assert (config.train.epochs, config.push.bucket) == (2, "s3://models")
+    assert config.model.hyperparameters == {"filters": [4]}
+    with pytest.raises(ConfigError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
+        load_config(path, ["train.epoch=2"])
+    with pytest.raises(ConfigError, match=r"write key\.sub_key=value"):
+        load_config(path, ["train.epochs"])
+
+
+def test_the_gates_judge_on_the_test_split_where_there_is_one() -> None:
+    path = REPOSITORY / "configs" / "digits.yaml"
+    assert load_config(path).evaluation_split == "test"
+    assert load_config(path, ["data.ratios={train: 8, eval: 2, test: 0}"]).evaluation_split == "eval"
+    with pytest.raises(ConfigError, match=r"evaluate\.split is 'nope'"):
+        load_config(path, ["evaluate.split=nope"])
