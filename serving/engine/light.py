@@ -5,42 +5,49 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from serving import dtypes
 from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
 from serving.preprocessing import image, text
 from serving.preprocessing.spec import ImageSpec, TextSpec, read_spec
-from serving.protos import meta_graph_pb2
-from serving.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
+from serving.protos import example_pb2, meta_graph_pb2
+from serving.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
+
+EXAMPLES_SIGNATURE = "serve_examples"
 
 
 class LightPreprocessing:
-    """Turns one raw feature, strings [batch], into what the model reads under the same name."""
+    """Turns one raw feature, strings [batch], into what the model reads under the same name.
+
+    Signatures: `serving_default` takes the feature, `serve_examples` takes `examples`, serialized tf.Example.
+    """
 
     def __init__(
         self, feature: str, output: TensorSpec, function: Callable[[Sequence[bytes]], Array]
     ) -> None:
         self._feature = feature
         self._function = function
-        raw = TensorSpec(f"{feature}:0", "DT_STRING", (None,))
+        inputs = {DEFAULT_SIGNATURE: feature, EXAMPLES_SIGNATURE: "examples"}
         self.signatures: dict[str, Signature] = {
-            DEFAULT_SIGNATURE: Signature({feature: raw}, {feature: output})
+            name: Signature({alias: TensorSpec(f"{alias}:0", "DT_STRING", (None,))}, {feature: output})
+            for name, alias in inputs.items()
         }
-        definition = meta_graph_pb2.SignatureDef(method_name=PREDICT_METHOD)
-        for field, spec in ((definition.inputs, raw), (definition.outputs, output)):
-            field[feature].name = spec.tensor_name
-            field[feature].dtype = dtypes.NUMBERS[spec.dtype]
-            for size in spec.shape or ():
-                field[feature].tensor_shape.dim.add().size = -1 if size is None else size
-        self.signature_defs: Mapping[str, Any] = {DEFAULT_SIGNATURE: definition}
+        self.signature_defs: Mapping[str, Any] = {
+            name: _definition(signature) for name, signature in self.signatures.items()
+        }
 
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
     ) -> dict[str, Array]:
         """Preprocess a batch."""
-        del signature_name, output_filter
-        return {self._feature: self._function(inputs[self._feature].tolist())}
+        del output_filter
+        if signature_name == EXAMPLES_SIGNATURE:
+            values = [_of_example(record, self._feature) for record in inputs["examples"].tolist()]
+        else:
+            values = inputs[self._feature].tolist()
+        return {self._feature: self._function(values)}
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
         """Not offered: it stands before a model, and is never asked alone."""
@@ -48,6 +55,26 @@ class LightPreprocessing:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _of_example(record: bytes, feature: str) -> bytes:
+    try:
+        features = example_pb2.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise invalid("Could not parse example input: not a serialized tf.Example") from error
+    values = features[feature].bytes_list.value if feature in features else ()
+    return values[0] if values else b""
+
+
+def _definition(signature: Signature) -> Any:
+    definition = meta_graph_pb2.SignatureDef(method_name=signature.method_name)
+    for field, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
+        for alias, spec in specs.items():
+            field[alias].name = spec.tensor_name
+            field[alias].dtype = dtypes.NUMBERS[spec.dtype]
+            for size in spec.shape or ():
+                field[alias].tensor_shape.dim.add().size = -1 if size is None else size
+    return definition
 
 
 def load(folder: Path) -> LightPreprocessing:

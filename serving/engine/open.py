@@ -5,6 +5,7 @@ from pathlib import Path
 
 from serving.engine.base import Engine
 from serving.errors import Code, ServingError
+from serving.preprocessing.spec import SPEC_FILE
 
 LITERT_FILE = "model.tflite"
 PREPROCESSING = "preprocessing"
@@ -39,14 +40,15 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
     has_litert = (folder / LITERT_FILE).is_file()
     has_saved_model = any((folder / f"saved_model.{kind}").is_file() for kind in ("pb", "pbtxt", "cpb"))
     if has_litert and (options.prefer_litert or not has_saved_model):
-        from serving.engine import litert
+        from serving.engine import chain, light, litert, rows
 
         model: Engine = litert.load(folder / LITERT_FILE, threads=options.litert_threads)
-        if (folder / PREPROCESSING).is_dir():
-            from serving.engine import chain
-
-            return chain.Chain(_open_saved_model(folder / PREPROCESSING, options), model)
-        return model
+        single = rows.takes_single_rows(model)
+        if (folder / SPEC_FILE).is_file():
+            model = chain.Chain(light.load(folder), model)
+        elif (folder / PREPROCESSING).is_dir():
+            model = chain.Chain(_open_saved_model(folder / PREPROCESSING, options), model)
+        return rows.RowByRow(model) if single else model
     return _open_saved_model(folder, options)
 
 

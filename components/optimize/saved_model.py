@@ -1,0 +1,98 @@
+"""SavedModel: the model with its preprocessing inside, for TF Serving and for ours, raw features in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.optimize.parent import Parent, model_inputs
+from components.optimize.technique import InapplicableError, Technique, Work
+from components.train.export import EXAMPLES_SIGNATURE, RAW_SIGNATURE, _as_parsed, _client_shape, export
+from components.train.inputs import to_model_inputs
+from serving.saved_model import load
+
+PREPROCESSING = "preprocessing"
+
+
+def write(model: Any, work: Work) -> None:
+    """Export with the parent's signatures, and load it as the C++ server does.
+
+    Raises:
+        InapplicableError: what was written does not load or does not run.
+    """
+    import tensorflow_transform as tft
+
+    parent = work.parent
+    export(model, tft.TFTransformOutput(parent.transform), parent.inputs, parent.classes, work.folder)
+    try:
+        with load(work.folder) as loaded:
+            loaded.run(EXAMPLES_SIGNATURE, {"examples": _first_raw_example(parent)})
+    except (ValueError, tf.errors.OpError) as error:
+        raise InapplicableError(f"the server cannot load or run it: {str(error)[:200]}") from error
+
+
+def write_preprocessing(parent: Parent, target: Path) -> None:
+    """Write the SavedModel that turns raw features into what a LiteRT model takes.
+
+    Signatures `serving_default` (raw features) and `serve_examples` (serialized tf.Example); outputs: the model's
+    inputs by name, sequences padded with 0 to the longest of the batch.
+    """
+    import tensorflow_transform as tft
+    import tf_keras
+
+    transform = tft.TFTransformOutput(parent.transform)
+    raw_spec = {name: transform.raw_feature_spec()[name] for name in parent.inputs}
+    archive = tf_keras.export.ExportArchive()
+    archive.preprocess = transform.transform_features_layer()
+    names = list(model_inputs(parent))
+
+    def transformed(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        features = to_model_inputs(archive.preprocess(raw))
+        return {name: features[name] for name in names}
+
+    def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return transformed({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+
+    specs = {
+        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+    }
+    # Traced by name, which an input signature, a list of positions, cannot say.
+    by_name = tf.function(serving_default)
+    by_name.get_concrete_function(**specs)
+    archive.add_endpoint(RAW_SIGNATURE, by_name)
+    archive.add_endpoint(
+        EXAMPLES_SIGNATURE,
+        tf.function(lambda examples: transformed(tf.io.parse_example(examples, raw_spec))),
+        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
+    )
+    archive.write_out(str(target))
+
+
+def as_model(function: Callable[..., tf.Tensor]) -> Any:
+    """Wrap a function of transformed features as a tf_keras model, so that it exports like any other."""
+    import tf_keras
+
+    class Wrapped(tf_keras.Model):  # type: ignore[misc]  # Keras has no types
+        """Calls the function; it has no variables of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.function = function
+            self.built = True  # nothing is to be built, and export refuses what is not
+
+        def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+            """Return the function's probabilities."""
+            del training
+            return self.function(**inputs)
+
+    return Wrapped()
+
+
+def _first_raw_example(parent: Parent) -> Any:
+    """A raw training example, serialized; object array [1]."""
+    records = tf.data.TFRecordDataset(list(parent.raw_files), "GZIP").batch(1).take(1)
+    return next(records.as_numpy_iterator())
+
+
+TECHNIQUES = {"saved_model": Technique("saved_model", "files", "nothing", write)}
