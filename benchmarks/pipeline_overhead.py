@@ -1,4 +1,6 @@
-"""What the pipeline costs beside a bare Keras script: `python -m benchmarks.pipeline_overhead --config configs/mnist.yaml`.
+"""What the pipeline costs beside a bare Keras script.
+
+`python -m benchmarks.pipeline_overhead --config configs/mnist.yaml`; another configuration of images will do.
 
 Both train the same network on the same data for the same epochs, one after the other, each as a process of its own
 whose wall time, CPU time and peak memory the operating system accounts. Prints a table of stages, the ratio, a
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import Config, load_config
+from pipeline.quiet import quiet
 from pipeline.summary import Summary, read_summary
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -151,7 +154,8 @@ def growth() -> None:
     for times in (1, 4, 16):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            data = copies(REPOSITORY / config.data.path, times, folder / "data")
+            with quiet(folder / "copies.txt"):
+                data = copies(REPOSITORY / config.data.path, times, folder / "data")
             cost, summary = pipeline(path, folder, 2, data)
             rows = json.loads((Path(summary.outputs["Ingest"]["examples"]) / "ingest.json").read_text())[
                 "rows"

@@ -126,7 +126,7 @@ def serve(context: typer.Context) -> None:
     """Run the model server; its flags are those of tensorflow_model_server."""
     from serving.serve import main as server
 
-    server(context.args)
+    raise typer.Exit(server(context.args))
 
 
 def main(arguments: list[str] | None = None) -> None:

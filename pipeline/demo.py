@@ -1,23 +1,26 @@
 """The demonstration after a push: the released model in a server process, asked with real examples."""
 
-import base64
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.table import Table
+from rich.text import Text
 
+from components.evaluate.baseline import SERVING
 from components.evaluate.predict import example_files
 from components.raw import raw_inputs, read_examples, text_of
-from serving.fetch import fetch
-from serving.signature import DEFAULT_SIGNATURE, Signature
+from pipeline.config import Config
+from serving.client.base import PredictError
+from serving.predict import Client
+from serving.saved_model import load
+from serving.signature import DEFAULT_SIGNATURE
 
 _START_SECONDS = 60.0
 
@@ -35,22 +38,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(bucket: str, model_name: str, log_file: Path) -> Iterator[str]:
-    """Run the model server on a bucket, and yield the model's URL once a version is available.
+def server(bucket: str, model_name: str, log_file: Path) -> Iterator[Client]:
+    """Run the model server on a bucket, and yield a client of it once a version is available.
 
     Raises:
         ServerError: it ended, or was not ready within a minute.
     """
     base = bucket if "://" in bucket else str(Path(bucket).absolute())
     port = free_port()
-    command = [sys.executable, "-m", "serving.serve", "--port=0", f"--rest_api_port={port}"]
+    command = [sys.executable, "-m", "serving.serve", f"--port={free_port()}", f"--rest_api_port={port}"]
     command += [f"--model_name={model_name}", f"--model_base_path={base}/{model_name}"]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
-            url = f"http://127.0.0.1:{port}/v1/models/{model_name}"
-            _wait(url, process, log_file)
-            yield url
+            with Client(f"http://127.0.0.1:{port}", model_name) as client:
+                _wait(client, process, log_file)
+                yield client
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -60,82 +63,46 @@ def server(bucket: str, model_name: str, log_file: Path) -> Iterator[str]:
                 process.wait()
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]", log_file: Path) -> None:
+def _wait(client: Client, process: "subprocess.Popen[bytes]", log_file: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        try:
-            versions = httpx.get(url, timeout=2).json().get("model_version_status", [])
-            if any(version["state"] == "AVAILABLE" for version in versions):
+        with suppress(PredictError):
+            if "AVAILABLE" in client.status().values():
                 return
-        except (httpx.TransportError, ValueError):
-            pass
         time.sleep(0.1)
     reason = "ended" if process.poll() is not None else f"was not ready within {_START_SECONDS:.0f} s"
     tail = "\n".join(log_file.read_text(errors="replace").splitlines()[-5:])
     raise ServerError(f"the model server {reason}; the end of {log_file}:\n{tail}")
 
 
-def ask(url: str, examples: list[Any], signature: Signature) -> list[dict[str, Any]]:
-    """Send raw examples to a model's REST URL; returns one prediction for each, as the server gives it.
-
-    Raises:
-        httpx.HTTPStatusError: the server refused.
-    """
-    rows = raw_inputs(examples, signature.inputs)
-    instances = [{name: _json(values[i]) for name, values in rows.items()} for i in range(len(examples))]
-    response = httpx.post(f"{url}:predict", json={"instances": instances}, timeout=30)
-    response.raise_for_status()
-    predictions: list[dict[str, Any]] = response.json()["predictions"]
-    return predictions
-
-
-def _json(value: Any) -> Any:
-    plain = value.tolist() if hasattr(value, "tolist") else value
-    return {"b64": base64.b64encode(plain).decode()} if isinstance(plain, bytes) else plain
-
-
-def demonstrate(
-    bucket: str,
-    model_name: str,
-    version: int,
-    examples: str,
-    split: str,
-    label: str,
-    count: int,
-    folder: Path,
-) -> Table:
-    """Serve the bucket, ask with real examples of a split, and lay the answers beside the truth.
+def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> Table:
+    """Serve the bucket, ask with real examples of the evaluation split, and lay the answers beside the truth.
 
     Arguments:
-        bucket: what is served.
-        model_name: the model in it.
-        version: the release whose signature is read.
-        examples: folder of an Examples artifact.
-        split: of it.
-        label: the label's feature name.
-        count: how many examples.
-        folder: of the run, for the server's log and its copy of the release.
+        config: of the run.
+        outputs: its artifacts' folders by stage and key.
+        folder: of the run, for the server's log.
+
+    Raises:
+        ServerError: the server did not start.
+        PredictError: it refused.
     """
-    real = read_examples(example_files(examples, split), count)
-    signature = _signature(fetch(bucket, model_name, version, folder / "release"))
-    with server(bucket, model_name, folder / "server.log") as url:
-        predictions = ask(url, real, signature)
+    real = read_examples(
+        example_files(outputs["Ingest"]["examples"], config.evaluation_split), config.serve.examples
+    )
+    with load(Path(outputs["Trainer"]["model"]) / SERVING) as model:
+        inputs = model.signatures[DEFAULT_SIGNATURE].inputs
+    with server(config.push.bucket, config.model_name, folder / "server.log") as client:
+        answers = client.predict(raw_inputs(real, inputs))
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for heading in ("sent", "truth", "answer", "probability", ""):
         table.add_column(heading, overflow="ellipsis", no_wrap=True)
-    for example, prediction in zip(real, predictions, strict=True):
-        truth, answer = text_of(example, label), prediction["label"]
-        sent = ", ".join(_shown(example, name) for name in signature.inputs)
-        sure = f"{max(prediction['probabilities']):.3f}"
-        table.add_row(sent, truth, answer, sure, "[green]✓[/]" if truth == answer else "[red]✗[/]")
+    for example, label, probabilities in zip(real, answers["label"], answers["probabilities"], strict=True):
+        truth, answer = text_of(example, config.data.label), label.decode()
+        sent = ", ".join(_shown(example, name) for name in inputs)
+        mark = Text("✓", "green") if truth == answer else Text("✗", "red")
+        table.add_row(Text(sent), truth, answer, f"{probabilities.max():.3f}", mark)
     return table
-
-
-def _signature(release: Path) -> Signature:
-    from serving.saved_model import load
-
-    with load(release) as loaded:
-        return loaded.signatures[DEFAULT_SIGNATURE]
 
 
 def _shown(example: Any, name: str) -> str:

@@ -16,9 +16,11 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 
-from components.artifacts import Verdict as VerdictArtifact
-from components.verdict import Verdict, read_verdict
-from pipeline.progress import Progress
+from components.artifacts import Release, Verdict
+from components.push.outcome import PushOutcome, read_outcome
+from components.verdict import Verdict as GateVerdict
+from components.verdict import read_verdict
+from pipeline.progress import Progress, Status
 
 
 class BusyError(RuntimeError):
@@ -37,11 +39,12 @@ class StageFailedError(RuntimeError):
 class Result:
     """What a run did: the output artifacts' folders by stage and key, and the verdicts in their order.
 
-    `stopped_by` names the stage whose verdict refused, if one did.
+    `stopped_by` names the stage that refused, if one did; `pushed` tells what became of the push.
     """
 
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[GateVerdict] = field(default_factory=list)
+    pushed: PushOutcome | None = None
     stopped_by: str | None = None
 
 
@@ -104,21 +107,31 @@ def run(pipeline: Any, progress: Progress, result: Result) -> None:
             raise StageFailedError(node_id, error) from error
         cached, outputs = _published(connection, info.execution_id)
         result.outputs[node_id] = {key: artifacts[0].uri for key, artifacts in outputs.items() if artifacts}
-        refused = False
-        message = ""
-        for artifacts in outputs.values():
-            for artifact in artifacts:
-                if artifact.type_name == VerdictArtifact.TYPE_NAME:
-                    verdict = read_verdict(artifact.uri)
-                    result.verdicts.append(verdict)
-                    refused, message = not verdict.passed, verdict.headline()
-        progress.finish(
-            stage, "refused" if refused else "cached" if cached else "done", message or stage.message
-        )
-        if refused:
+        status, message = _outcome(outputs, result)
+        if status == "done" and cached:
+            status = "cached"
+        progress.finish(stage, status, message or stage.message)
+        if status == "refused":
             result.stopped_by = node_id
             break
     _mark_rest(progress)
+
+
+def _outcome(outputs: Any, result: Result) -> tuple[Status, str]:
+    """Read what a stage's artifacts say of themselves: a verdict, or what became of a push."""
+    status: Status = "done"
+    message = ""
+    for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
+        if artifact.type_name == Verdict.TYPE_NAME:
+            verdict = read_verdict(artifact.uri)
+            result.verdicts.append(verdict)
+            status, message = "done" if verdict.passed else "refused", verdict.headline()
+        elif artifact.type_name == Release.TYPE_NAME:
+            result.pushed = read_outcome(artifact.uri)
+            message = result.pushed.message
+            if not result.pushed.written:
+                status = "unchanged" if result.pushed.version else "refused"
+    return status, message
 
 
 def _mark_rest(progress: Progress) -> None:

@@ -1,6 +1,5 @@
 """One run from configuration to answer: what `python run_local.py` and `slipway run` do."""
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -80,45 +79,34 @@ def run(config: Config, config_path: str) -> int:
         )
         write_summary(summary, config.runs)
         if ending.version is not None and config.serve.examples and ending.outcome in ("pushed", "unchanged"):
-            _demonstrate(console, config, ending.version, result.outputs, folder)
+            _demonstrate(console, config, result.outputs, folder)
         _close(console, summary, time.monotonic() - clock, folder)
     return EXIT_CODES[ending.outcome]
 
 
 def _ending(result: Any, progress: Progress) -> _Ending:
     """Read off what came of the run: a refusal, a push, or nothing new."""
-    if result.stopped_by:
+    pushed = result.pushed
+    if pushed is None:
         return _Ending("refused", f"{result.stopped_by} {result.verdicts[-1].headline()}")
-    pushed = json.loads((Path(result.outputs["Pusher"]["release"]) / "push.json").read_text())
-    stage = progress.stages[-1]
-    if pushed["version"] is None:
-        stage.status = "refused"
-        return _Ending("withdrawn", pushed["message"])
-    if pushed["written"] and stage.status == "done":
-        return _Ending("pushed", pushed["message"], pushed["version"])
-    if stage.status == "done":
-        stage.status = "unchanged"
-    return _Ending("unchanged", pushed["message"], pushed["version"])
+    if pushed.version is None:
+        return _Ending("withdrawn", pushed.message)
+    new = pushed.written and progress.stages[-1].status == "done"
+    return _Ending("pushed" if new else "unchanged", pushed.message, pushed.version)
 
 
-def _demonstrate(
-    console: Console, config: Config, version: int, outputs: dict[str, dict[str, str]], folder: Path
-) -> None:
+def _demonstrate(console: Console, config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> None:
     """Serve the release and ask it. A failure here is told, and changes nothing: the model is released."""
     from pipeline import demo
 
-    examples = outputs["Ingest"]["examples"]
-    split, label, count = config.evaluation_split, config.data.label, config.serve.examples
     console.print()
     try:
         with console.status("starting the model server"):
-            table = demo.demonstrate(
-                config.push.bucket, config.model_name, version, examples, split, label, count, folder
-            )
+            table = demo.demonstrate(config, outputs, folder)
     except Exception as error:
         console.print(Text(f"The demonstration failed, the release stands: {error}", "bold yellow"))
         return
-    console.print(Text(f"Version {version}, served from the bucket, asked with real examples:", "bold"))
+    console.print(Text("Served from the bucket, and asked with real examples:", "bold"))
     console.print(table)
 
 

@@ -1,7 +1,6 @@
 """The TFX component of the last stage: a model that every gate passed becomes a version in the bucket."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from components.driver import PropertyDriver
 from components.evaluate.baseline import SERVING
 from components.evaluate.predict import example_files
 from components.push.config import PushConfig
+from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
 from components.raw import read_examples
 from components.verdict import read_verdict
@@ -22,9 +22,6 @@ from serving.publish import WithdrawnError, push
 from serving.release import latest_release
 from serving.saved_model import load
 from serving.signature import DEFAULT_SIGNATURE
-
-OUTCOME = "push.json"
-log = logging.getLogger("slipway.push")
 
 
 class PusherDriver(PropertyDriver):
@@ -90,16 +87,15 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
             keep=config.keep,
             warmup=warmup,
         )
-        written = {
-            "version": outcome.release.version,
-            "digest": outcome.release.digest,
-            "written": outcome.written,
-            "message": outcome.message,
-        }
+        done = PushOutcome(
+            version=outcome.release.version,
+            digest=outcome.release.digest,
+            written=outcome.written,
+            message=outcome.message,
+        )
     except WithdrawnError as error:
-        written = {"version": None, "digest": verdicts[-1].digest, "written": False, "message": str(error)}
-    log.info("%s", written["message"])
-    (folder / OUTCOME).write_text(json.dumps(written))
+        done = PushOutcome(version=None, digest=verdicts[-1].digest, written=False, message=str(error))
+    write_outcome(done, folder)
 
 
 Pusher.DRIVER_CLASS = PusherDriver

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -47,7 +48,7 @@ def _pipeline() -> beam.Pipeline:
     return beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--no_pipeline_type_check"]))
 
 
-def _expected(path: Path, model: str, rows: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+def _expected(path: Path, model: str, rows: npt.NDArray[np.int64]) -> dict[str, float]:
     with pa.OSFile(str(path)) as file:
         table = pa.ipc.open_file(file).read_all()
     labels = np.array(table[LABEL].to_pylist())[rows, 0]

@@ -32,7 +32,12 @@ def _errors(schema: Any, **columns: list[Any]) -> str:
     return "; ".join(check.sentence() for check in checks if check.status == "failed")
 
 
-GOOD = {"size": [3.0] * 8, "count": [2] * 8, "colour": ["red"] * 8, "label": ["a", "b"] * 4}
+GOOD: dict[str, list[Any]] = {
+    "size": [3.0] * 8,
+    "count": [2] * 8,
+    "colour": ["red"] * 8,
+    "label": ["a", "b"] * 4,
+}
 
 
 def test_classes_are_those_observed_sorted_or_those_configured_in_their_order(statistics: Any) -> None:

@@ -1,0 +1,29 @@
+"""What the pusher did, as `push.json` in its artifact."""
+
+from pathlib import Path
+
+from components.config import Section
+
+_FILE_NAME = "push.json"
+
+
+class PushOutcome(Section):
+    """What became of a push.
+
+    `version` is the release that holds the model, none if it was withdrawn; `written` whether this push made it.
+    """
+
+    version: int | None
+    digest: str
+    written: bool
+    message: str
+
+
+def write_outcome(outcome: PushOutcome, folder: str | Path) -> None:
+    """Write `push.json` into the folder of an artifact."""
+    (Path(folder) / _FILE_NAME).write_text(outcome.model_dump_json(indent=1))
+
+
+def read_outcome(folder: str | Path) -> PushOutcome:
+    """Read `push.json` of an artifact."""
+    return PushOutcome.model_validate_json((Path(folder) / _FILE_NAME).read_text())
