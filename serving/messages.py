@@ -1,5 +1,6 @@
 """Messages of TensorFlow Serving that no wheel ships, declared here by their field numbers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
@@ -14,7 +15,8 @@ _SCALARS = {
 }
 _INT64 = ".google.protobuf.Int64Value"
 
-# A field is its number and its type; "repeated " before the type, and a dot before a message's full name.
+# A field is its number and its type: a scalar's name, a message's full name with a dot before it, or "enum " and
+# such a name; with "repeated " before it where there are several.
 _SERVING = {
     "BatchingParameters": {
         "max_batch_size": (1, _INT64),
@@ -41,29 +43,64 @@ _SERVING = {
 def declare(
     file_name: str,
     package: str,
-    messages: dict[str, dict[str, tuple[int, str]]],
-    imports: tuple[str, ...] = (),
+    messages: Mapping[str, Mapping[str, tuple[int, str]]],
+    imports: Sequence[str] = (),
+    enums: Mapping[str, Sequence[str]] | None = None,
+    services: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
 ) -> dict[str, Any]:
-    """Makes message classes from a table of fields. Returns them by name."""
+    """Makes message classes from a table of fields, and describes services for reflection.
+
+    Args:
+        file_name: of the .proto file that this stands for.
+        package: its package.
+        messages: fields by message; a field is its number and type.
+        imports: the .proto files that its types come from.
+        enums: the names of each enum's values, from 0.
+        services: for each service its methods with the full names of request and response; a response that is
+            streamed has "stream " before it.
+
+    Returns:
+        The message classes by name.
+    """
     file = descriptor_pb2.FileDescriptorProto(
         name=file_name, package=package, syntax="proto3", dependency=imports
     )
+    for enum_name, values in (enums or {}).items():
+        enum = file.enum_type.add(name=enum_name)
+        for number, value in enumerate(values):
+            enum.value.add(name=value, number=number)
     for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for field_name, (number, kind) in fields.items():
-            field = message.field.add(name=field_name, number=number)
-            plain = kind.removeprefix("repeated ")
-            field.label = _FIELD.LABEL_OPTIONAL if plain == kind else _FIELD.LABEL_REPEATED
-            if plain.startswith("."):
-                field.type, field.type_name = _FIELD.TYPE_MESSAGE, plain
-            else:
-                field.type = _SCALARS[plain]
+            _add_field(message, field_name, number, kind)
+    for name, methods in (services or {}).items():
+        service = file.service.add(name=name)
+        for method, (request, response) in methods.items():
+            service.method.add(
+                name=method,
+                input_type=request.removeprefix("stream "),
+                client_streaming=request.startswith("stream "),
+                output_type=response.removeprefix("stream "),
+                server_streaming=response.startswith("stream "),
+            )
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
         for name in messages
     }
+
+
+def _add_field(message: Any, name: str, number: int, kind: str) -> None:
+    plain = kind.removeprefix("repeated ")
+    field = message.field.add(name=name, number=number)
+    field.label = _FIELD.LABEL_OPTIONAL if plain == kind else _FIELD.LABEL_REPEATED
+    if plain.startswith("enum "):
+        field.type, field.type_name = _FIELD.TYPE_ENUM, plain.removeprefix("enum ")
+    elif plain.startswith("."):
+        field.type, field.type_name = _FIELD.TYPE_MESSAGE, plain
+    else:
+        field.type = _SCALARS[plain]
 
 
 _classes = declare(

@@ -11,9 +11,11 @@ from serving.manager.manager import ManagerOptions
 from serving.messages import MonitoringConfig
 from serving.model_config import ModelConfig, read_model_config, validate
 from serving.ops.limits import Limits
+from serving.ops.metrics import Metrics
 from serving.rest.app import RestOptions
 from serving.text_config import ConfigError, read_text
 
+OWN_BATCHING = "batching_params.pbtxt"
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -56,7 +58,7 @@ def models(flags: Flags) -> list[ModelConfig]:
     return configs
 
 
-def manager(flags: Flags, cache: Path, warm_up: WarmUp | None) -> ManagerOptions:
+def manager(flags: Flags, cache: Path, warm_up: WarmUp | None, metrics: Metrics) -> ManagerOptions:
     """How models are loaded and swapped."""
     both = flags.tensorflow_session_parallelism
     engine = EngineOptions(
@@ -74,11 +76,12 @@ def manager(flags: Flags, cache: Path, warm_up: WarmUp | None) -> ManagerOptions
         load_threads=flags.num_load_threads or 4 * (os.cpu_count() or 1),
         preserve_availability=not flags.preserve_resources,
         allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+        metrics=metrics,
     )
 
 
 def batching(flags: Flags) -> BatchingOptions | None:
-    """How requests are joined, if they are.
+    """How requests are joined, if they are and models have no parameters of their own.
 
     Raises:
         ConfigError: if the parameters file cannot be used.
@@ -88,6 +91,16 @@ def batching(flags: Flags) -> BatchingOptions | None:
     if flags.batching_parameters_file:
         return read_batching(flags.batching_parameters_file)
     return BatchingOptions()
+
+
+def own_batching(folder: Path) -> BatchingOptions | None:
+    """A version's own parameters; one without them is not batched, as in TensorFlow Serving.
+
+    Raises:
+        ConfigError: if they cannot be used.
+    """
+    path = folder / OWN_BATCHING
+    return read_batching(str(path)) if path.is_file() else None
 
 
 def rest(flags: Flags) -> RestOptions:

@@ -7,14 +7,15 @@ The URL's scheme chooses the way: `http` and `https` for REST, `grpc` and `grpcs
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from serving.client.base import Array, Fields, PredictError, Target, Transport, to_array
 from serving.errors import Code
 
+Result = TypeVar("Result")
 _RETRIED = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
 
 
@@ -99,7 +100,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _retry(self, call: Any) -> Any:
+    def _retry(self, call: Callable[[float], Result]) -> Result:
         deadline = time.monotonic() + self._timeout
         pause = 0.1
         for attempt in range(self._retries + 1):

@@ -3,29 +3,33 @@
 import asyncio
 import logging
 import signal
-import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-import uvicorn
+from typing import Any
 
 from serving import options
+from serving.batching import BatchingOptions
 from serving.dataplane import DataPlane
+from serving.engine.base import Engine
 from serving.errors import ServingError
 from serving.flags import Flags
+from serving.listeners import StartError, start_rest
 from serving.manager.manager import ModelManager
-from serving.model_config import ModelConfig
+from serving.manager.state import State, Version
+from serving.model_config import ModelConfig, read_model_config
+from serving.ops.access_log import AccessLog
+from serving.ops.auth import Tokens
 from serving.ops.metrics import Metrics
+from serving.ops.request_log import RequestLogs
+from serving.ops.tls import read_tls
 from serving.rest.app import RestApi
+from serving.rpc.call import Guard
+from serving.rpc.server import BindError, make_server
 from serving.text_config import ConfigError
+from serving.warmup import warm_up
 
 log = logging.getLogger("slipway.server")
-
-
-class StartError(RuntimeError):
-    """The server cannot start; the message says why."""
 
 
 async def run(flags: Flags) -> None:
@@ -39,49 +43,71 @@ async def run(flags: Flags) -> None:
     models = options.models(flags)
     with tempfile.TemporaryDirectory(prefix="slipway-models-") as scratch:
         cache = Path(flags.model_cache_dir) if flags.model_cache_dir else Path(scratch)
-        await _Server(flags, cache).run(models)
+        await Server(flags, cache).run(models)
 
 
-class _Server:
+class Server:
+    """All parts of one server process."""
+
     def __init__(self, flags: Flags, cache: Path) -> None:
         self._flags = flags
-        self._metrics = Metrics()
-        batching = options.batching(flags)
+        self._batching = options.batching(flags)
+        self._tls = read_tls(flags.ssl_config_file) if flags.ssl_config_file else None
+        tokens = Tokens(Path(flags.auth_token_file)) if flags.auth_token_file else None
+        access_log = AccessLog() if flags.access_log == "json" else None
         rest_options = options.rest(flags)
-        self._manager = ModelManager(options.manager(flags, cache, None))
+        self._guard = Guard(tokens, access_log)
+        self._metrics = Metrics()
+        self._logs = RequestLogs(self._metrics, flags.request_log_max_megabytes << 20)
+        self._manager = ModelManager(options.manager(flags, cache, self._prepare, self._metrics))
         self._plane = DataPlane(
             self._manager,
-            lambda _: batching,
+            self._batching_of,
             self._metrics,
             options.limits(flags),
             check_methods=flags.enable_signature_method_name_check,
             threads=flags.grpc_max_threads,
         )
-        self._rest = RestApi(self._plane, rest_options)
-        self._stop = asyncio.Event()
+        self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
 
     async def run(self, models: list[ModelConfig]) -> None:
+        """Serves these models until a signal comes."""
         loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        rest = self._start_rest()
+            loop.add_signal_handler(number, stop.set)
+        self._logs.configure(models)
+        rest = start_rest(self._rest, self._flags, self._tls if self._flags.rest_api_enable_ssl else None)
+        rpc = None
+        tasks: list[asyncio.Task[Any]] = []
         try:
-            loading = asyncio.ensure_future(asyncio.to_thread(self._load, models))
-            stopping = asyncio.ensure_future(self._stop.wait())
+            loading = asyncio.create_task(asyncio.to_thread(self._load, models))
+            stopping = asyncio.create_task(stop.wait())
+            tasks += [loading, stopping]
             await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not loading.done():
                 return
             loading.result()
+            rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, self._is_ready)
+            await rpc.start()
             self._rest.started = True
             print(self._ready_line(), flush=True)
+            if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
+                tasks.append(asyncio.create_task(self._poll_config(models)))
             await stopping
+        except BindError as error:
+            raise StartError(str(error)) from error
         finally:
             self._rest.draining = True
-            if rest:
-                rest.should_exit = True
-                await self._rest_task
+            ends = [rest.stop()] if rest else []
+            if rpc:
+                ends.append(rpc.stop(self._flags.drain_seconds))
+            await asyncio.gather(*ends)
+            for task in tasks:
+                task.cancel()
             self._plane.close()
             await asyncio.to_thread(self._manager.stop)
+            await asyncio.to_thread(self._logs.close)
 
     def _load(self, models: list[ModelConfig]) -> None:
         """Waits for the first versions. One bad model among several is reported, and does not stop the others."""
@@ -92,57 +118,52 @@ class _Server:
                 raise StartError(f"Failed to start server. Error: {error.message}") from error
             log.error("%s", error.message)
 
-    def _start_rest(self) -> uvicorn.Server | None:
-        port = self._flags.rest_api_port
-        if not port:
-            return None
-        if port == self._flags.port:
-            log.error("--rest_api_port is the same as --port (%d): the REST API is off", port)
-            return None
-        listener = _listen(port)
-        config = uvicorn.Config(
-            self._rest,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            backlog=2048,
-            timeout_graceful_shutdown=self._flags.drain_seconds,
-        )
-        server = _Uvicorn(config)
-        self._rest_task = asyncio.ensure_future(server.serve(sockets=[listener]))
-        return server
+    def _prepare(self, model: str, engine: Engine, folder: Path) -> None:
+        """The last steps of a load: the version's own batching parameters must be right, then it is warmed up."""
+        if self._flags.enable_per_model_batching_parameters:
+            options.own_batching(folder)
+        if self._flags.enable_model_warmup:
+            count = warm_up(engine, folder, self._flags.num_request_iterations_for_warmup, self._metrics)
+            if count:
+                log.info("model %s: %d warm-up requests replayed from %s", model, count, folder)
+
+    def _batching_of(self, version: Version) -> BatchingOptions | None:
+        if self._batching is not None and self._flags.enable_per_model_batching_parameters:
+            return options.own_batching(version.cached or Path(version.source))
+        return self._batching
+
+    def _is_ready(self) -> bool:
+        return not self._rest.draining and not self._manager.not_ready()
+
+    async def _poll_config(self, last: Sequence[ModelConfig]) -> None:
+        """Reads the model configuration file again and again; errors are logged and change nothing."""
+        while True:
+            await asyncio.sleep(self._flags.model_config_file_poll_wait_seconds)
+            try:
+                models = read_model_config(self._flags.model_config_file)
+                if models == last:
+                    continue
+                await asyncio.to_thread(self._manager.set_models, models)
+                self._logs.configure(models)
+                last = models
+            except (ConfigError, ServingError) as error:
+                log.error("reloading %s failed: %s", self._flags.model_config_file, error)
 
     def _ready_line(self) -> str:
-        versions = []
+        flags = self._flags
+        places = [
+            f"gRPC on port {flags.port}" if flags.port else "",
+            f"gRPC on {flags.grpc_socket_path}" if flags.grpc_socket_path else "",
+            f"REST on port {flags.rest_api_port}" if flags.rest_api_port else "",
+        ]
+        models = []
         for config in self._manager.configs():
-            numbers = [s.version for s in self._manager.status(config.name) if s.state.name == "AVAILABLE"]
-            versions.append(f"{config.name} {', '.join(map(str, numbers)) or 'not available'}")
-        places = []
-        if self._flags.rest_api_port:
-            places.append(f"REST on port {self._flags.rest_api_port}")
-        return f"Slipway model server is ready: {'; '.join(places)}. Versions: {'; '.join(versions)}"
+            statuses = self._manager.status(config.name)
+            numbers = [str(status.version) for status in statuses if status.state is State.AVAILABLE]
+            models.append(f"{config.name} ({', '.join(numbers) or 'not available'})")
+        return (
+            f"Slipway model server is ready: {', '.join(filter(None, places))}. Models: {', '.join(models)}"
+        )
 
 
-class _Uvicorn(uvicorn.Server):
-    """Leaves the signals to us: REST and gRPC stop together."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return socket.create_server(("0.0.0.0", port), backlog=2048)
-    except OSError as error:
-        raise StartError(f"cannot listen on port {port} (--rest_api_port): {error.strerror}") from error
-
-
-__all__ = ["ConfigError", "StartError", "run"]
+__all__ = ["ConfigError", "Server", "StartError", "run"]

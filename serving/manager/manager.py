@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from serving.errors import Code, ServingError
 from serving.manager import labels, plan
 from serving.manager.loader import Loaded, LoadOptions, as_serving_error, load
+from serving.manager.model import Model
 from serving.manager.source import find_versions
 from serving.manager.state import State, Status, Version
 from serving.model_config import ModelConfig, validate
+from serving.ops.metrics import Metrics
 from serving.text_config import ConfigError
 
 log = logging.getLogger("slipway.models")
@@ -35,6 +37,7 @@ class ManagerOptions:
         load_threads: how many versions may be loaded at once.
         preserve_availability: load the new version before the old one goes; else the old one goes first.
         allow_labels_for_unavailable: accept new labels for versions that are not available.
+        metrics: where to count loads.
     """
 
     load: LoadOptions
@@ -44,22 +47,7 @@ class ManagerOptions:
     load_threads: int = 4
     preserve_availability: bool = True
     allow_labels_for_unavailable: bool = False
-
-
-class Model:
-    """A configured model and its versions."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        self.config = config
-        self.versions: dict[int, Version] = {}
-        self.latest: Version | None = None
-        self.polled = False
-        self.trouble = ""
-
-    def refresh(self) -> None:
-        """Notes the newest available version, which requests without a version get."""
-        ready = [version for version in self.versions.values() if version.state is State.AVAILABLE]
-        self.latest = max(ready, key=lambda version: version.number, default=None)
+    metrics: Metrics | None = None
 
 
 class ModelManager:
@@ -245,28 +233,9 @@ class ModelManager:
                 model = self._models[config.name]
                 if model.config is not config:
                     continue  # reconfigured meanwhile; the next poll is for it
-                self._note(model, found[config.name])
+                model.note(found[config.name])
             every = self._options.poll_seconds
             self._poll_at = time.monotonic() + every if every > 0 else float("inf")
-
-    def _note(self, model: Model, found: dict[int, str] | OSError) -> None:
-        """Takes in what a poll found. A place that cannot be looked into changes nothing."""
-        name = model.config.name
-        if isinstance(found, OSError):
-            if str(found) != model.trouble:
-                log.warning("model %s: cannot look for versions: %s", name, found)
-                model.trouble = str(found)
-            return
-        if model.trouble:
-            log.info("model %s: %s can be looked into again", name, model.config.base_path)
-        wanted = model.config.policy.choose(list(found))
-        missing = sorted(set(model.config.policy.versions) - found.keys())
-        trouble = f"versions {missing} are configured and not in {model.config.base_path}" if missing else ""
-        if trouble and trouble != model.trouble:
-            log.warning("model %s: %s", name, trouble)
-        model.trouble = trouble
-        model.polled = True
-        plan.aspire(name, model.versions, {number: found[number] for number in wanted})
 
     def _step(self) -> list[Version]:
         """Starts the loads that are due, under the lock; returns what is to be unloaded."""
@@ -294,12 +263,14 @@ class ModelManager:
             loaded = load(version.model, version.number, version.source, self._options.load)
         except Exception as caught:
             error = as_serving_error(caught)
+        seconds = time.monotonic() - started
+        if self._options.metrics:
+            self._options.metrics.loaded(version.source, seconds, ok=loaded is not None)
         with self._changed:
             if loaded:
                 version.engine, version.cached = loaded.engine, loaded.cached
                 version.state, version.error = State.AVAILABLE, None
                 self._models[version.model].refresh()
-                seconds = time.monotonic() - started
                 log.info("model %s: version %d is available (%.2f s)", version.model, version.number, seconds)
             else:
                 assert error is not None

@@ -151,6 +151,17 @@ class Metrics:
             f"{prefix}request_log_count", "Requests logged.", ["model_name", "status"]
         )
 
+    def loaded(self, source: str, seconds: float, *, ok: bool) -> None:
+        """Counts an attempt to load a version."""
+        self.load_attempts.add(source, "success" if ok else "fail")
+        if ok:
+            self.load_latency.add(source, by=seconds * 1e6)
+
+    def total(self, name: str) -> float:
+        """A counter's sum over all labels, by its name; 0 for a name there is not."""
+        counters = (value for value in vars(self).values() if isinstance(value, Counter))
+        return next((counter.value() for counter in counters if counter.name == name), 0)
+
     def page(self) -> str:
         """Everything in Prometheus' text format."""
         metrics = [value for value in vars(self).values() if isinstance(value, Counter | Histogram)]

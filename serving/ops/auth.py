@@ -1,0 +1,52 @@
+"""Bearer tokens: who may call."""
+
+import contextlib
+import hashlib
+import hmac
+from pathlib import Path
+
+from serving.errors import Code, ServingError
+from serving.text_config import ConfigError
+
+
+class Tokens:
+    """The tokens of a file, one a line; empty lines and those that begin with # are left out.
+
+    The file is looked at again when it changes, so that tokens can be exchanged without a restart. Only digests are
+    kept, and compared in constant time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._digests: list[bytes] = []
+        try:
+            self._read()
+        except OSError as error:
+            raise ConfigError(f"cannot read --auth_token_file {path}: {error.strerror}") from error
+        if not self._digests:
+            raise ConfigError(f"--auth_token_file {path} holds no token: write one a line")
+
+    def check(self, header: bytes) -> None:
+        """Raises UNAUTHENTICATED unless the Authorization header carries one of the tokens."""
+        scheme, _, token = header.partition(b" ")
+        given = hashlib.sha256(token.strip()).digest()
+        with contextlib.suppress(OSError):  # being replaced right now: those read last still hold
+            self._read()
+        # No early end, so that the time does not tell how far a match went.
+        matches = [hmac.compare_digest(given, digest) for digest in self._digests]
+        if scheme.lower() != b"bearer" or not any(matches):
+            raise ServingError(
+                Code.UNAUTHENTICATED, "a valid token is needed: send 'Authorization: Bearer TOKEN'"
+            )
+
+    def _read(self) -> None:
+        status = self._path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if stamp == self._stamp:
+            return
+        lines = [line.strip() for line in self._path.read_bytes().splitlines()]
+        self._digests = [
+            hashlib.sha256(line).digest() for line in lines if line and not line.startswith(b"#")
+        ]
+        self._stamp = stamp

@@ -1,0 +1,187 @@
+"""The request log: a sample of calls and answers, as TFRecord files of PredictionLog.
+
+Requests only put a record on a queue; a thread writes the files, moves finished ones to the bucket, and deletes
+the oldest when a model's share of the disk is used up. When the queue is full, records are dropped and counted:
+answering comes first.
+"""
+
+import logging
+import queue
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from serving.bucket import open_bucket
+from serving.model_config import ModelConfig, RequestLogging
+from serving.ops.metrics import Metrics
+from serving.protos import prediction_log_pb2
+from serving.release import now
+from serving.tfrecord import frame
+
+log = logging.getLogger("slipway.request_log")
+
+_QUEUE = 1000
+_FILE_BYTES = 16 << 20
+_FILE_SECONDS = 60.0
+
+
+class RequestLogs:
+    """The request logs of all models that have one.
+
+    Args:
+        metrics: where to count.
+        max_bytes: how much a model's log may hold on the local disk.
+        file_seconds: a file is finished after this time at the latest.
+    """
+
+    def __init__(self, metrics: Metrics, max_bytes: int, file_seconds: float = _FILE_SECONDS) -> None:
+        self._metrics = metrics
+        self._max_bytes = max_bytes
+        self._file_seconds = file_seconds
+        self._settings: dict[str, RequestLogging] = {}
+        self._queue: queue.Queue[tuple[str, Any] | None] = queue.Queue(_QUEUE)
+        self._thread: threading.Thread | None = None
+        self._random = random.Random()
+
+    def configure(self, models: Iterable[ModelConfig]) -> None:
+        """Takes over the models' settings; called again when they are reloaded."""
+        self._settings = {model.name: model.logging for model in models if model.logging}
+        if self._settings and self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
+            self._thread.start()
+
+    def predict(self, model: str, request: Any, response: Any) -> None:
+        """Logs a Predict call, if it is in the sample."""
+        if self._settings and self._sampled(model):
+            entry = prediction_log_pb2.PredictionLog()
+            entry.predict_log.request.CopyFrom(request)
+            entry.predict_log.response.CopyFrom(response)
+            self._put(model, entry)
+
+    def classify(self, model: str, request: Any, response: Any) -> None:
+        """Logs a Classify call, if it is in the sample."""
+        if self._settings and self._sampled(model):
+            entry = prediction_log_pb2.PredictionLog()
+            entry.classify_log.request.CopyFrom(request)
+            entry.classify_log.response.CopyFrom(response)
+            self._put(model, entry)
+
+    def regress(self, model: str, request: Any, response: Any) -> None:
+        """Logs a Regress call, if it is in the sample."""
+        if self._settings and self._sampled(model):
+            entry = prediction_log_pb2.PredictionLog()
+            entry.regress_log.request.CopyFrom(request)
+            entry.regress_log.response.CopyFrom(response)
+            self._put(model, entry)
+
+    def multi_inference(self, model: str, request: Any, response: Any) -> None:
+        """Logs a MultiInference call, if it is in the sample."""
+        if self._settings and self._sampled(model):
+            entry = prediction_log_pb2.PredictionLog()
+            entry.multi_inference_log.request.CopyFrom(request)
+            entry.multi_inference_log.response.CopyFrom(response)
+            self._put(model, entry)
+
+    def wants(self, model: str) -> bool:
+        """Whether this call of a model is in the sample; for callers that must first build the messages."""
+        return bool(self._settings) and self._sampled(model)
+
+    def put(self, model: str, entry: Any) -> None:
+        """Logs a record that `wants` has chosen."""
+        self._put(model, entry)
+
+    def close(self) -> None:
+        """Writes what is queued, finishes the files and ends the thread."""
+        if self._thread:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _sampled(self, model: str) -> bool:
+        settings = self._settings.get(model)
+        return settings is not None and self._random.random() < settings.sampling_rate
+
+    def _put(self, model: str, entry: Any) -> None:
+        settings = self._settings.get(model)
+        if settings is None:
+            return
+        entry.log_metadata.sampling_config.sampling_rate = settings.sampling_rate
+        try:
+            self._queue.put_nowait((model, entry))
+            self._metrics.request_logs.add(model, "OK")
+        except queue.Full:
+            self._metrics.request_logs.add(model, "RESOURCE_EXHAUSTED")
+
+    def _work(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="slipway-request-log-") as scratch:
+            files: dict[str, _File] = {}
+            running = True
+            while running:
+                try:
+                    item = self._queue.get(timeout=min(1.0, self._file_seconds))
+                    running = item is not None
+                    if item is not None:
+                        self._write(files, item, Path(scratch))
+                except queue.Empty:
+                    pass
+                for model in list(files):
+                    if not running or files[model].is_due(self._file_seconds):
+                        self._finish(model, files.pop(model))
+
+    def _write(self, files: dict[str, "_File"], item: tuple[str, Any], scratch: Path) -> None:
+        model, entry = item
+        settings = self._settings.get(model)
+        if settings is None:
+            return
+        if model not in files:
+            files[model] = _File(scratch / f"{time.time_ns()}", settings.prefix)
+        files[model].write(frame(entry.SerializeToString()))
+
+    def _finish(self, model: str, file: "_File") -> None:
+        """Moves a finished file to where it belongs, under a name that sorts by time."""
+        file.handle.close()
+        folder, _, stem = file.prefix.rpartition("/")
+        name = f"{stem or model}-{now().replace(':', '')}-{time.time_ns() % 10**9:09d}.tfrecord"
+        try:
+            bucket = open_bucket(folder or ".")
+            bucket.upload(file.path, name)
+            self._trim(folder, stem or model)
+        except OSError as error:
+            log.error("cannot write the request log %s/%s: %s", folder, name, error)
+            self._metrics.request_logs.add(model, "UNAVAILABLE")
+        finally:
+            file.path.unlink(missing_ok=True)
+
+    def _trim(self, folder: str, stem: str) -> None:
+        """Deletes the oldest files beyond the log's share."""
+        bucket = open_bucket(folder or ".")
+        files = sorted(
+            (name, info.size)
+            for name, info in bucket.listing("").items()
+            if name.startswith(f"{stem}-") and name.endswith(".tfrecord")
+        )
+        total = sum(size for _, size in files)
+        while files and total > self._max_bytes:
+            name, size = files.pop(0)
+            bucket.remove([name])
+            total -= size
+
+
+class _File:
+    def __init__(self, path: Path, prefix: str) -> None:
+        self.path = path
+        self.prefix = prefix
+        self.handle = path.open("wb")
+        self._size = 0
+        self._started = time.monotonic()
+
+    def write(self, data: bytes) -> None:
+        self.handle.write(data)
+        self._size += len(data)
+
+    def is_due(self, seconds: float) -> bool:
+        return self._size >= _FILE_BYTES or time.monotonic() - self._started >= seconds

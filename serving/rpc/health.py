@@ -1,0 +1,73 @@
+"""grpc.health.v1: whether the server, or one of its services, can be used.
+
+The messages are declared here because the package that ships them is built for a newer protobuf than TFX allows.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from serving.messages import declare
+from serving.rpc.call import Call, Guard
+
+SERVICE = "grpc.health.v1.Health"
+KNOWN = ("", "ModelService", "PredictionService")
+UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN = 0, 1, 2, 3
+_WATCH_SECONDS = 1.0
+
+_classes = declare(
+    "grpc/health/v1/health.proto",
+    "grpc.health.v1",
+    {
+        "HealthCheckRequest": {"service": (1, "string")},
+        "HealthCheckResponse": {"status": (1, "enum .grpc.health.v1.ServingStatus")},
+    },
+    enums={"ServingStatus": ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")},
+    services={
+        "Health": {
+            "Check": (".grpc.health.v1.HealthCheckRequest", ".grpc.health.v1.HealthCheckResponse"),
+            "Watch": (".grpc.health.v1.HealthCheckRequest", "stream .grpc.health.v1.HealthCheckResponse"),
+        }
+    },
+)
+HealthCheckRequest: Any = _classes["HealthCheckRequest"]
+HealthCheckResponse: Any = _classes["HealthCheckResponse"]
+
+
+def handler(is_ready: Callable[[], bool], guard: Guard) -> grpc.GenericRpcHandler:
+    """The service. Probes carry no token, so it is open to all.
+
+    Args:
+        is_ready: whether every configured model can answer, and the server is not about to stop.
+        guard: for the access log.
+    """
+    open_guard = Guard(tokens=None, access_log=guard.access_log)
+
+    def state(service: str) -> int:
+        if service.rpartition(".")[2] not in KNOWN:
+            return SERVICE_UNKNOWN
+        return SERVING if is_ready() else NOT_SERVING
+
+    async def check(request: Any, call: Call) -> Any:
+        del call
+        return HealthCheckResponse(status=state(request.service))
+
+    async def watch(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        service = HealthCheckRequest.FromString(data).service
+        last = None
+        while not context.cancelled():
+            now = state(service)
+            if now != last:
+                yield HealthCheckResponse(status=now).SerializeToString()
+                last = now
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            "Check": open_guard.unary(f"/{SERVICE}/Check", HealthCheckRequest, check),
+            "Watch": grpc.unary_stream_rpc_method_handler(watch),
+        },
+    )

@@ -1,0 +1,70 @@
+"""ModelService: the state of models, and their configuration exchanged while the server runs."""
+
+import asyncio
+import logging
+from typing import Any
+
+import grpc
+
+from serving.dataplane import DataPlane
+from serving.errors import Code, ServingError
+from serving.model_config import from_message
+from serving.ops.request_log import RequestLogs
+from serving.protos import get_model_status_pb2, model_management_pb2
+from serving.rpc.call import Call, Guard
+from serving.rpc.prediction import read_spec
+from serving.text_config import ConfigError
+
+SERVICE = "tensorflow.serving.ModelService"
+log = logging.getLogger("slipway.models")
+
+
+def handler(plane: DataPlane, logs: RequestLogs, guard: Guard) -> grpc.GenericRpcHandler:
+    """The service as gRPC wants it."""
+
+    async def status(request: Any, call: Call) -> Any:
+        ref = read_spec(request, call)
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for entry in plane.statuses(ref):
+            line = response.model_version_status.add(version=entry.version, state=int(entry.state))
+            line.status.error_code = int(entry.code)
+            line.status.error_message = entry.message
+        return response
+
+    async def reload(request: Any, call: Call) -> Any:
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported",
+            )
+        before = {name: _total(plane, name) for name in request.metric_names}
+        try:
+            models = from_message(request.config)
+            await asyncio.to_thread(plane.manager.set_models, models)
+        except ConfigError as error:
+            log.error("ReloadConfig failed: %s", error)
+            raise ServingError(Code.INVALID_ARGUMENT, str(error)) from error
+        logs.configure(models)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = 0
+        for name, value in before.items():
+            response.metric.add(name=name, int64_value_increase=_total(plane, name) - value)
+        return response
+
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            "GetModelStatus": guard.unary(
+                f"/{SERVICE}/GetModelStatus", get_model_status_pb2.GetModelStatusRequest, status
+            ),
+            "HandleReloadConfigRequest": guard.unary(
+                f"/{SERVICE}/HandleReloadConfigRequest", model_management_pb2.ReloadConfigRequest, reload
+            ),
+        },
+    )
+
+
+def _total(plane: DataPlane, name: str) -> int:
+    """A counter's value by the name it has inside TensorFlow Serving, with slashes."""
+    return int(plane.metrics.total(name.replace("/", ":")))

@@ -1,0 +1,201 @@
+"""PredictionService: Predict, Classify, Regress, MultiInference, GetModelMetadata."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from serving import examples as ex
+from serving.dataplane import DataPlane, ModelRef, engine_of
+from serving.engine.base import Array
+from serving.errors import Code, invalid
+from serving.ops.request_log import RequestLogs
+from serving.protos import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    inference_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+from serving.rpc import tensors
+from serving.rpc.call import Call, Counted, Guard
+from serving.signature import DEFAULT_SIGNATURE
+
+SERVICE = "tensorflow.serving.PredictionService"
+_SIGNATURE_DEF = "signature_def"
+
+
+@dataclass(frozen=True)
+class PredictionService:
+    """The methods. `packed` answers with tensor_content."""
+
+    plane: DataPlane
+    logs: RequestLogs
+    packed: bool = False
+
+    async def predict(self, request: Any, call: Call) -> Any:
+        """Predict."""
+        ref = read_spec(request, call)
+        inputs = {alias: tensors.to_array(proto, alias) for alias, proto in request.inputs.items()}
+        name = request.model_spec.signature_name
+        with self.plane.version(ref) as version:
+            call.version = version.number
+            outputs = await self.plane.predict(version, name, inputs, request.output_filter, call.deadline)
+        response = predict_pb2.PredictResponse()
+        write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
+        for alias, value in outputs.items():
+            response.outputs[alias].CopyFrom(tensors.to_proto(value, packed=self.packed))
+        self.logs.predict(ref.name, request, response)
+        return response
+
+    async def classify(self, request: Any, call: Call) -> Any:
+        """Classify."""
+        ref = read_spec(request, call)
+        name = request.model_spec.signature_name
+        with self.plane.version(ref) as version:
+            call.version = version.number
+            result = await self.plane.classify(version, name, read_input(request.input), call.deadline)
+        response = classification_pb2.ClassificationResponse()
+        write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
+        fill_classifications(response.result, result)
+        self.logs.classify(ref.name, request, response)
+        return response
+
+    async def regress(self, request: Any, call: Call) -> Any:
+        """Regress."""
+        ref = read_spec(request, call)
+        name = request.model_spec.signature_name
+        with self.plane.version(ref) as version:
+            call.version = version.number
+            result = await self.plane.regress(version, name, read_input(request.input), call.deadline)
+        response = regression_pb2.RegressionResponse()
+        write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
+        fill_regressions(response.result, result)
+        self.logs.regress(ref.name, request, response)
+        return response
+
+    async def multi_inference(self, request: Any, call: Call) -> Any:
+        """MultiInference: all tasks on one model, in one run."""
+        if not request.tasks:
+            raise invalid("MultiInferenceRequest has no tasks")
+        names = {task.model_spec.name for task in request.tasks}
+        if "" in names:
+            raise invalid("Found ModelSpec with an empty model name.")
+        if len(names) > 1:
+            raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+        ref = read_spec(request.tasks[0], call)
+        tasks = [(task.model_spec.signature_name, task.method_name) for task in request.tasks]
+        with self.plane.version(ref) as version:
+            call.version = version.number
+            results = await self.plane.multi_inference(
+                version, tasks, read_input(request.input), call.deadline
+            )
+        response = inference_pb2.MultiInferenceResponse()
+        for (signature_name, _), result in zip(tasks, results, strict=True):
+            entry = response.results.add()
+            write_spec(entry.model_spec, ref.name, call.version, signature_name or DEFAULT_SIGNATURE)
+            if isinstance(result, ex.Classifications):
+                fill_classifications(entry.classification_result, result)
+            else:
+                fill_regressions(entry.regression_result, result)
+        self.logs.multi_inference(ref.name, request, response)
+        return response
+
+    async def metadata(self, request: Any, call: Call) -> Any:
+        """GetModelMetadata."""
+        ref = read_spec(request, call)
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != _SIGNATURE_DEF:
+                raise invalid(f"Metadata field {field} is not supported")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        definitions = get_model_metadata_pb2.SignatureDefMap()
+        with self.plane.version(ref) as version:
+            call.version = version.number
+            for name, definition in engine_of(version).signature_defs.items():
+                definitions.signature_def[name].ParseFromString(definition.SerializeToString())
+        write_spec(response.model_spec, ref.name, call.version)
+        response.metadata[_SIGNATURE_DEF].Pack(definitions)
+        return response
+
+
+def handler(service: PredictionService, guard: Guard) -> grpc.GenericRpcHandler:
+    """The service as gRPC wants it."""
+    methods = {
+        "Predict": (predict_pb2.PredictRequest, service.predict, _count(service.plane, "Predict")),
+        "Classify": (
+            classification_pb2.ClassificationRequest,
+            service.classify,
+            _count(service.plane, "Classify"),
+        ),
+        "Regress": (regression_pb2.RegressionRequest, service.regress, _count(service.plane, "Regress")),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, service.multi_inference, None),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, service.metadata, None),
+    }
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            name: guard.unary(f"/{SERVICE}/{name}", request, method, counted)
+            for name, (request, method, counted) in methods.items()
+        },
+    )
+
+
+def read_spec(message: Any, call: Call) -> ModelRef:
+    """Which model a request is for.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it does not say.
+    """
+    if not message.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    spec = message.model_spec
+    call.model = spec.name
+    choice = spec.WhichOneof("version_choice")
+    return ModelRef(
+        spec.name,
+        spec.version.value if choice == "version" else None,
+        spec.version_label if choice == "version_label" else None,
+    )
+
+
+def write_spec(spec: Any, name: str, version: int | None, signature_name: str = "") -> None:
+    """Says which model and version answered."""
+    spec.name = name
+    if version is not None:
+        spec.version.value = version
+    spec.signature_name = signature_name
+
+
+def read_input(message: Any) -> Array:
+    """The examples of an Input message as a tensor."""
+    kind = message.WhichOneof("kind")
+    if kind == "example_list_with_context":
+        listed = message.example_list_with_context
+        context = listed.context.SerializeToString() if listed.HasField("context") else b""
+        return ex.to_tensor([example.SerializeToString() for example in listed.examples], context)
+    return ex.to_tensor([example.SerializeToString() for example in message.example_list.examples])
+
+
+def _count(plane: DataPlane, api: str) -> Counted:
+    def counted(call: Call, code: Code, seconds: float) -> None:
+        plane.metrics.request_count.add(call.model, code.name)
+        if code is Code.OK:
+            plane.metrics.request_latency.observe(seconds * 1e6, call.model, api, "GRPC")
+
+    return counted
+
+
+def fill_classifications(message: Any, result: ex.Classifications) -> None:
+    """Fills a ClassificationResult."""
+    for row in result.rows:
+        entry = message.classifications.add()
+        for label, score in row:
+            entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
+
+
+def fill_regressions(message: Any, result: ex.Regressions) -> None:
+    """Fills a RegressionResult."""
+    for value in result.values:
+        message.regressions.add(value=value)
