@@ -121,4 +121,12 @@ def _transport(url: str, token: str | None, ca: str | None, cert: tuple[str, str
         from serving.client.rest import RestTransport
 
         return RestTransport(url, token=token, ca=ca, cert=cert)
-    raise ValueError(f"{url!r}: write http://HOST:PORT")
+    if parts.scheme in ("grpc", "grpcs") and parts.netloc:
+        from serving.client.rpc import GrpcTransport
+
+        return GrpcTransport(parts.netloc, secure=parts.scheme == "grpcs", token=token, ca=ca, cert=cert)
+    if parts.scheme == "unix":
+        from serving.client.rpc import GrpcTransport
+
+        return GrpcTransport(url, token=token)
+    raise ValueError(f"server URL {url!r}: write http://, https://, grpc:// or grpcs:// and HOST:PORT")

@@ -1,0 +1,113 @@
+"""Rows to predict on, read from the files that people have: CSV, JSON lines, TFRecord, images, text."""
+
+import base64
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from serving.tfrecord import read_records
+
+IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+Row = dict[str, Any]
+
+
+class RowError(ValueError):
+    """A file cannot be read as rows; the message names the file and the row."""
+
+
+def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of a file, each a value for every input of the model.
+
+    Args:
+        path: `.csv` with a header, `.jsonl`, `.tfrecord`, an image, `.txt` with a text on each line, or a folder
+            of such files.
+        inputs: the model's inputs and their types.
+
+    Raises:
+        RowError: if the file is of no known kind, or a row does not fit.
+    """
+    if path.is_dir():
+        for child in sorted(path.iterdir()):
+            if not child.name.startswith("."):
+                yield from read_rows(child, inputs)
+        return
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        yield from _csv(path, inputs)
+    elif suffix in (".jsonl", ".json"):
+        yield from _json_lines(path, inputs)
+    elif suffix in (".tfrecord", ".tfrecords"):
+        alias = _only_string(path, inputs)
+        for record in read_records(path):
+            yield {alias: record}
+    elif suffix in IMAGES:
+        yield {_only_string(path, inputs): path.read_bytes()}
+    elif suffix == ".txt":
+        alias = _only_string(path, inputs)
+        for line in path.read_text().splitlines():
+            yield {alias: line}
+    else:
+        raise RowError(
+            f"{path}: {suffix or 'no suffix'} is not known; use .csv, .jsonl, .tfrecord, .txt or images"
+        )
+
+
+def _csv(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(inputs.keys() - set(reader.fieldnames or ()))
+        if missing:
+            raise RowError(f"{path}: no column {missing}; the model takes {sorted(inputs)}")
+        for number, line in enumerate(reader, start=2):
+            try:
+                yield {alias: _cell(line[alias], dtype) for alias, dtype in inputs.items()}
+            except (TypeError, ValueError) as error:
+                raise RowError(f"{path}: line {number}: {error}") from None
+
+
+def _cell(text: str | None, dtype: str) -> Any:
+    if text is None:
+        raise ValueError("the row is shorter than the header")
+    if dtype == "DT_STRING":
+        return text
+    return json.loads(text)  # a number, or a list of them
+
+
+def _json_lines(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise RowError(f"{path}: line {number} is not JSON: {error}") from None
+        row = value if isinstance(value, dict) and "b64" not in value else {_only(path, inputs): value}
+        unfit = sorted(row.keys() ^ inputs.keys())
+        if unfit:
+            raise RowError(f"{path}: line {number} has {sorted(row)}, the model takes {sorted(inputs)}")
+        yield {alias: _decode(item) for alias, item in row.items()}
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        return base64.b64decode(value["b64"])
+    return value
+
+
+def _only(path: Path, inputs: Mapping[str, str]) -> str:
+    if len(inputs) != 1:
+        raise RowError(f"{path}: the model has the inputs {sorted(inputs)}; give an object with each by name")
+    return next(iter(inputs))
+
+
+def _only_string(path: Path, inputs: Mapping[str, str]) -> str:
+    alias = _only(path, inputs)
+    if inputs[alias] != "DT_STRING":
+        raise RowError(
+            f"{path}: the input '{alias}' is {inputs[alias]}, not bytes; choose another signature, or send numbers"
+        )
+    return alias
