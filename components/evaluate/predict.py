@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from components.evaluate.metrics import LABEL, choice_column, probabilities_column
-from serving.saved_model import SavedModel
+from serving.engine.base import Engine
 
 SIGNATURE = "serve_examples"
 
@@ -66,7 +66,7 @@ def label_ids(labels: Sequence[bytes], classes: Sequence[str]) -> npt.NDArray[np
 
 def write_predictions(
     files: Sequence[str],
-    models: Mapping[str, SavedModel],
+    models: Mapping[str, Engine],
     classes: Sequence[str],
     label: str,
     slices: Sequence[str],

@@ -55,7 +55,7 @@ class Distilled(Section):
     width: float = Field(
         0.5, gt=0, le=1, description="units, filters and embeddings, as a fraction of the teacher's"
     )
-    epochs: int = Field(15, ge=1)
+    epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     batch_size: int = Field(64, ge=1)
     temperature: float = Field(2.0, ge=1, description="above 1 shows more of what the teacher finds similar")
@@ -106,7 +106,7 @@ class OptimizeConfig(Section):
     on_failure: Literal["float", "stop"] = Field("float", description="when no variant passes")
     calibration_examples: int = Field(200, ge=1, description="training examples that int8 is calibrated on")
     measured_seconds: float = Field(
-        0.5, gt=0, description="measured time a variant, at batch 1 and again at 32"
+        0.25, gt=0, description="measured time a variant, at batch 1 and again at 32"
     )
     fine_tune: FineTune = FineTune()
     pruned: Pruned = Pruned()

@@ -37,7 +37,7 @@ def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], fo
     Returns:
         What was written, in words.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         graph, plain = Path(scratch) / PREPROCESSING, Path(scratch) / "light"
         write_preprocessing(parent, graph)
