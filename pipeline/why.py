@@ -1,6 +1,9 @@
 """`slipway why`: verdicts in plain words, a pass and a fail alike."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +15,8 @@ from pipeline.summary import Summary, read_summary
 from serving.release import read_release
 
 _GATES = {"data": "The data", "evaluate": "The model (Gate 1)"}
+#: A wider confusion matrix would not fit a terminal.
+_MOST_CLASSES = 16
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "undecided": ("–", "yellow")}
 
 
@@ -39,6 +44,33 @@ def _explain_run(console: Console, summary: Summary) -> None:
     console.print(Text(f"Run {summary.run_id} of {summary.model_name}: {summary.outcome}", "bold"))
     console.print(summary.message, soft_wrap=True)
     _show(console, summary.verdicts)
+    evaluation = summary.outputs.get("Evaluator", {}).get("evaluation")
+    if evaluation and (metrics := Path(evaluation) / "metrics.json").is_file():
+        _show_confusion(console, json.loads(metrics.read_text()))
+
+
+def _show_confusion(console: Console, metrics: Any) -> None:
+    """Draw the candidate's confusion matrix; of many classes, only the pairs that it confuses most."""
+    classes, matrix = metrics["classes"], metrics["confusion_matrix"]["candidate"]
+    console.print()
+    if len(classes) > _MOST_CLASSES:
+        pairs = [(n, i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if n and i != j]
+        console.print(Text("Most often confused:", "bold"))
+        for count, actual, chosen in sorted(pairs, reverse=True)[:10]:
+            console.print(Text(f"  {classes[actual]} taken for {classes[chosen]}: {count}"))
+        return
+    console.print(Text("Confusion matrix, truth by row, answer by column:", "bold"))
+    table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("", style="dim", justify="right")
+    for name in classes:
+        table.add_column(name, justify="right")
+    for index, (name, row) in enumerate(zip(classes, matrix, strict=True)):
+        cells = [
+            Text(str(n) if n else "·", "green" if i == index else "red" if n else "dim")
+            for i, n in enumerate(row)
+        ]
+        table.add_row(name, *cells)
+    console.print(table)
 
 
 def _show(console: Console, verdicts: Sequence[Verdict]) -> None:

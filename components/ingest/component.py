@@ -1,6 +1,7 @@
 """The TFX component `Ingest`: raw data to an `Examples` artifact, cached while both data and code stay."""
 
 import copy
+import logging
 from typing import Any, ClassVar
 
 from tfx import types
@@ -15,6 +16,8 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from components.ingest import files, report, write
 from components.ingest.config import DataConfig
+
+log = logging.getLogger("slipway.ingest")
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # TFX has no types
@@ -33,6 +36,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # TF
         files.ensure(config)  # where no driver ran, as on Kubeflow
         summary = write.write(config, examples.uri, self._make_beam_pipeline())
         report.judge(summary, config)
+        log.info("%s", report.sentence(summary))
         examples.split_names = artifact_utils.encode_split_names(config.split_names())
         examples.span = 0
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)

@@ -17,16 +17,20 @@ class Ratios(Section):
     """Shares of the hash split; 8:1:1 puts about 80 % of the rows into `train`. 0 leaves `test` out."""
 
     train: Annotated[int, Field(ge=1, description="parts that go to train")] = 8
-    eval: Annotated[int, Field(ge=1, description="parts that go to eval, which the gates judge on")] = 1
-    test: Annotated[int, Field(ge=0, description="parts that no stage looks at before release")] = 1
+    eval: Annotated[int, Field(ge=1, description="parts that go to eval, which early stopping watches")] = 1
+    test: Annotated[
+        int, Field(ge=0, description="parts that only the gates see (without any, they judge on eval)")
+    ] = 1
 
 
 class Splits(Section):
     """A file, glob or folder for each split, where the data comes already split."""
 
     train: Annotated[str, Field(description="what the model is fitted to")]
-    eval: Annotated[str, Field(description="what the gates judge on")]
-    test: Annotated[str | None, Field(description="what no stage looks at before release")] = None
+    eval: Annotated[str, Field(description="what early stopping watches")]
+    test: Annotated[
+        str | None, Field(description="what only the gates see (without it, they judge on eval)")
+    ] = None
 
 
 class CsvOptions(Section):

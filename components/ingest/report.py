@@ -68,6 +68,16 @@ def merge(reports: Iterable[Report]) -> Report:
     return total
 
 
+def sentence(summary: dict[str, Any]) -> str:
+    """Say in one line what was read, and what was refused."""
+    rows = ", ".join(f"{split} {count:,}" for split, count in summary["rows"].items())
+    if not summary["bad_rows"]:
+        return f"rows: {rows}"
+    first = summary["first_bad_rows"][0]
+    where = f"{first['source']}, row {first['row']}: {first['reason']}"
+    return f"rows: {rows}; {summary['bad_rows']:,} refused, the first {where} (all in ingest.json)"
+
+
 def judge(summary: dict[str, Any], config: DataConfig) -> None:
     """Refuse data with broken files, too many bad rows, an empty split, or only one class to learn.
 

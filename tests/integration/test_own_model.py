@@ -1,11 +1,12 @@
 """Your own data and model: a CSV table, a Keras 3 model with its own preprocessing; and the table poisoned."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Done, Workspace
+from tests.conftest import REPOSITORY, Done, Workspace
 from tests.integration.tabular import data
 
 pytestmark = pytest.mark.long
@@ -77,6 +78,19 @@ def test_poisoned_data_is_stopped_before_training(
     assert said in done.output
     if "refused" in stage:
         assert said in workspace.slipway("why", "-c", "tabular.yaml").output
+
+
+def test_the_readme_example_runs_as_it_stands(new_workspace: Callable[[str], Workspace]) -> None:
+    config, model = re.findall(
+        r"```(?:yaml|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL
+    )
+    made = new_workspace("readme")
+    (made.path / "mine.yaml").write_text(config)
+    (made.path / "model.py").write_text(model)
+    data.write(made.path / "data.csv", data.rows(2000))
+    done = made.run("mine.yaml", "train.epochs=60", "train.learning_rate=0.05", "serve.examples=4")
+    assert done.code == 0, done.output
+    assert (made.bucket / "mine" / "1").is_dir()
 
 
 def test_a_model_whose_output_does_not_fit_is_named(workspace: Workspace, first: Done) -> None:

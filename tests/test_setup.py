@@ -1,0 +1,105 @@
+"""Set-up: what is missing is said before anything is downloaded, and the sdist holds every module."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+TOOLS = ("bash", "dirname", "awk", "df", "printf", "env", "cat")
+
+
+def _copy(tmp_path: Path) -> Path:
+    """Copy what set-up reads into a folder without an environment."""
+    target = tmp_path / "clone"
+    (target / "infra").mkdir(parents=True)
+    (target / "infra" / "setup.sh").write_text((REPOSITORY / "infra" / "setup.sh").read_text())
+    return target
+
+
+def _setup(clone: Path, path: str, python: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "infra/setup.sh"],
+        cwd=clone,
+        env={"PATH": path, "PYTHON": python},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _path_with(tmp_path: Path, **scripts: str) -> str:
+    """Make a PATH with only the tools that set-up needs to look around, and stand-ins for others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        real = next((p for d in os.environ["PATH"].split(":") if (p := Path(d) / tool).exists()), None)
+        if real and tool not in scripts:
+            (folder / tool).symlink_to(real)
+    for name, text in scripts.items():
+        (folder / name.replace("_", "+")).write_text(f"#!/bin/bash\n{text}\n")
+        (folder / name.replace("_", "+")).chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("python", "scripts", "said"),
+    [
+        ("python-absent", {}, "Python 3.11 was not found as 'python-absent'"),
+        ("other", {"other": "echo 3.9"}, "'other' is Python 3.9; TFX 1.21 with Kubeflow needs 3.11"),
+        (sys.executable, {}, "No C++ compiler"),
+        (
+            sys.executable,
+            {"g__": "", "df": "printf 'a\\nfs 1 1 1048576 1 /\\n'"},
+            "Only 1 GiB free on this disk",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_and_nothing_is_made(
+    tmp_path: Path, python: str, scripts: dict[str, str], said: str
+) -> None:
+    clone = _copy(tmp_path)
+    done = _setup(clone, _path_with(tmp_path, **scripts), python)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "pipeline", "components", "serving", "data"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = {name for name in tracked.stdout.split("\0") if name.endswith(".py")}
+    clone = tmp_path / "clone"
+    for name in [*modules, "setup.py", "pyproject.toml", "README.md"]:
+        if (REPOSITORY / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            (clone / name).write_bytes((REPOSITORY / name).read_bytes())
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path / "dist")],
+        cwd=clone,
+        capture_output=True,
+        check=True,
+    )
+    (archive,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    assert modules
+    assert modules <= held
+    assert "setup.py" in held
+
+
+def test_the_lock_pins_every_package_by_hash_and_names_no_host() -> None:
+    lock = (REPOSITORY / "requirements" / "lock.txt").read_text()
+    assert "://" not in lock
+    pins = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(pins) > 200
+    assert all("==" in line and line.endswith("\\") for line in pins)
