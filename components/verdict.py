@@ -52,7 +52,8 @@ class Check(Section):
 class Verdict(Section):
     """The outcome of one gate for one model (or, for the data gate, for one set of examples).
 
-    `digest` names what was judged, `baseline_digest` the model it was compared with, if there was one.
+    `digest` names what was judged, `baseline_digest` the model it was compared with, if there was one. `summary` is
+    the outcome in one line where the counts of checks do not tell it.
     """
 
     gate: str
@@ -61,6 +62,7 @@ class Verdict(Section):
     checks: tuple[Check, ...]
     baseline_digest: str | None = None
     baseline_version: int | None = None
+    summary: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -73,6 +75,8 @@ class Verdict(Section):
         counts = {s: sum(c.status == s for c in self.checks) for s in ("passed", "failed", "undecided")}
         tail = f", {counts['undecided']} undecided" if counts["undecided"] else ""
         if self.passed:
+            if self.summary:
+                return self.summary
             return f"passed: {counts['passed']} of {len(self.checks)} checks{tail}"
         worst = self.failures[0].sentence() if self.failures else "no check could decide"
         more = f" (and {counts['failed'] - 1} more)" if counts["failed"] > 1 else ""

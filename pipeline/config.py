@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from components.config import Section
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import DataConfig
+from components.optimize.config import OptimizeConfig
 from components.preprocess.config import PreprocessConfig
 from components.push.config import PushConfig
 from components.schema.config import SchemaConfig
@@ -38,6 +39,7 @@ class Config(Section):
     model: ModelConfig
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig
+    optimize: OptimizeConfig = OptimizeConfig()
     push: PushConfig
     serve: ServeConfig = ServeConfig()
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")

@@ -13,6 +13,7 @@ from components.code import code_digest
 from components.evaluate.baseline import LatestRelease
 from components.evaluate.component import Evaluator
 from components.ingest.component import Ingest
+from components.optimize.component import Optimizer
 from components.push.component import Pusher
 from components.schema.component import SchemaGen
 from components.validate.component import DataGate
@@ -59,7 +60,7 @@ def build(config: Config) -> list[Any]:
         disable_statistics=True,  # they would repeat StatisticsGen, at half of Transform's time
         disable_analyzer_cache=True,
     )
-    # The stage order is the list's order, but only an edge holds Transform back on a runner that runs in parallel.
+    # The list below is the order here; a runner that runs stages in parallel goes by edges alone.
     transform.add_upstream_node(data_gate)
     trainer_code = code_digest("components.train", "components.models", module=user_model)
     trainer = Trainer(
@@ -91,11 +92,29 @@ def build(config: Config) -> list[Any]:
         label=label,
         code_digest=code_digest("components.evaluate", "components.verdict"),
     )
-    pusher = Pusher(
+    optimizer = Optimizer(
+        examples=ingest.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
         model=trainer.outputs["model"],
+        optimize_config=config.optimize.model_dump_json(),
+        evaluate_config=config.evaluate.model_dump_json(),
+        preprocess_config=config.preprocess.model_dump_json(),
+        model_name=config.model_name,
+        module=config.model.module,
+        split=config.evaluation_split,
+        label=label,
+        code_digest=code_digest("components.optimize", "components.evaluate", "components.verdict"),
+    )
+    optimizer.add_upstream_node(evaluator)  # nothing is made light that Gate 1 refuses
+    optimized = config.optimize.enabled
+    pusher = Pusher(
+        model=optimizer.outputs["optimized"] if optimized else trainer.outputs["model"],
         examples=ingest.outputs["examples"],
         data_verdict=data_gate.outputs["verdict"],
         model_verdict=evaluator.outputs["verdict"],
+        **({"optimize_verdict": optimizer.outputs["verdict"]} if optimized else {}),
         model_name=config.model_name,
         push_config=config.push.model_dump_json(),
         lineage=json.dumps(
@@ -113,6 +132,7 @@ def build(config: Config) -> list[Any]:
         trainer,
         baseline,
         evaluator,
+        *([optimizer] if optimized else []),
         pusher,
     ]
 

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,9 +52,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self.console.is_terminal:
-            self.live = Live(
-                get_renderable=self.table, console=self.console, refresh_per_second=8, transient=True
-            )
+            self.live = _live(self.console, self.table)
             self.live.__enter__()
         logger = logging.getLogger("slipway")
         logger.setLevel(logging.INFO)
@@ -110,6 +110,24 @@ class Progress:
             shown = f"{seconds:.1f} s" if stage.status not in ("waiting", "not run") else ""
             table.add_row(mark, Text(stage.name, style), shown, Text(stage.message, "dim"))
         return table
+
+
+def working(console: Console, text: str) -> AbstractContextManager[object]:
+    """Show that something goes on; a line in a pipe would tell nothing, so there is none."""
+    spinner = Spinner("dots", Text(text, "dim"))
+    return _live(console, lambda: spinner) if console.is_terminal else nullcontext()
+
+
+def _live(console: Console, renderable: Callable[[], RenderableType]) -> Live:
+    # Left to itself, rich would bring to the screen what libraries print, which is to go to the log.
+    return Live(
+        get_renderable=renderable,
+        console=console,
+        refresh_per_second=8,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 class _Forward(logging.Handler):

@@ -1,6 +1,7 @@
 """One run from configuration to answer: what `python run_local.py` and `slipway run` do."""
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +13,11 @@ from rich.panel import Panel
 from rich.text import Text
 
 from pipeline.config import Config
-from pipeline.progress import Progress
+from pipeline.progress import Progress, working
 from pipeline.quiet import quiet
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
 
+TRADEOFF = "tradeoff.html"
 #: Exit codes by outcome: a script can tell a refused model from a broken run.
 EXIT_CODES: dict[Outcome, int] = {"pushed": 0, "unchanged": 0, "withdrawn": 3, "refused": 3, "failed": 1}
 
@@ -41,7 +43,7 @@ def run(config: Config, config_path: str) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with quiet(folder / "log.txt") as console:
         console.print(Text(f"slipway  {config.model_name}  {config_path}  log: {folder}/log.txt", "bold"))
-        with console.status("loading TensorFlow and TFX"):
+        with working(console, "loading TensorFlow and TFX"):
             from pipeline import local
             from pipeline.graph import make_pipeline
 
@@ -78,6 +80,7 @@ def run(config: Config, config_path: str) -> int:
             outputs=result.outputs,
         )
         write_summary(summary, config.runs)
+        _keep_picture(result.outputs, folder)
         if ending.version is not None and config.serve.examples and ending.outcome in ("pushed", "unchanged"):
             _demonstrate(console, config, result.outputs, folder)
         _close(console, summary, time.monotonic() - clock, folder)
@@ -95,13 +98,20 @@ def _ending(result: Any, progress: Progress) -> _Ending:
     return _Ending("pushed" if new else "unchanged", pushed.message, pushed.version)
 
 
+def _keep_picture(outputs: dict[str, dict[str, str]], folder: Path) -> None:
+    """Put the picture of the variants beside the run's log, where people look for it."""
+    picture = Path(outputs.get("Optimizer", {}).get("optimization", "")) / TRADEOFF
+    if picture.is_file():
+        shutil.copyfile(picture, folder / TRADEOFF)
+
+
 def _demonstrate(console: Console, config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> None:
     """Serve the release and ask it. A failure here is told, and changes nothing: the model is released."""
     from pipeline import demo
 
     console.print()
     try:
-        with console.status("starting the model server"):
+        with working(console, "starting the model server"):
             table = demo.demonstrate(config, outputs, folder)
     except Exception as error:
         console.print(Text(f"The demonstration failed, the release stands: {error}", "bold yellow"))
@@ -135,6 +145,8 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
     lines = Text()
     lines.append(f"{summary.message}\n", "bold green" if good else "bold red")
     lines.append(f"{where}\n")
+    if (folder / TRADEOFF).is_file():
+        lines.append(f"the variants as a picture: {folder}/{TRADEOFF}\n")
     lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in all\n\n", "dim")
     lines.append("next  " + "\n      ".join(next_commands))
     console.print()

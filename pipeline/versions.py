@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.verdict import Verdict
+from components.verdict import OVERALL, Verdict
 from pipeline.config import Config
 from serving.release import Release, list_versions, releases
 from serving.retention import labels, set_label
@@ -47,11 +47,11 @@ def show(console: Console, config: Config) -> None:
 
 
 def _accuracy(release: Release) -> str:
-    for raw in reversed(release.verdicts):
-        for check in Verdict.model_validate(raw).checks:
-            if check.metric == "accuracy" and check.value is not None:
-                return f"{check.value:.4f}"
-    return ""
+    """Read the accuracy of what was released, else of the model it was made from, off the verdicts."""
+    checks = [check for raw in release.verdicts for check in Verdict.model_validate(raw).checks]
+    values = {check.metric: check.value for check in reversed(checks) if check.slice == OVERALL}
+    value = values.get(f"{release.variant}: accuracy", values.get("accuracy"))
+    return "" if value is None else f"{value:.4f}"
 
 
 def roll_back(console: Console, config: Config, to: int, reason: str) -> None:

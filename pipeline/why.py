@@ -9,12 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.optimize.table import cells, read_rows
 from components.verdict import Check, Verdict
 from pipeline.config import Config
 from pipeline.summary import Summary, read_summary
 from serving.release import read_release
 
-_GATES = {"data": "The data", "evaluate": "The model (Gate 1)"}
+_GATES = {
+    "data": "The data",
+    "evaluate": "The model (Gate 1)",
+    "optimize": "The light variants (Gate 2)",
+}
 #: A wider confusion matrix would not fit a terminal.
 _MOST_CLASSES = 16
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "undecided": ("–", "yellow")}
@@ -43,7 +48,8 @@ def _explain_version(console: Console, config: Config, version: int) -> None:
 def _explain_run(console: Console, summary: Summary) -> None:
     console.print(Text(f"Run {summary.run_id} of {summary.model_name}: {summary.outcome}", "bold"))
     console.print(summary.message, soft_wrap=True)
-    _show(console, summary.verdicts)
+    optimization = summary.outputs.get("Optimizer", {}).get("optimization")
+    _show(console, summary.verdicts, optimization)
     evaluation = summary.outputs.get("Evaluator", {}).get("evaluation")
     if evaluation and (metrics := Path(evaluation) / "metrics.json").is_file():
         _show_confusion(console, json.loads(metrics.read_text()))
@@ -73,26 +79,42 @@ def _show_confusion(console: Console, metrics: Any) -> None:
     console.print(table)
 
 
-def _show(console: Console, verdicts: Sequence[Verdict]) -> None:
+def _show(console: Console, verdicts: Sequence[Verdict], optimization: str | None = None) -> None:
     if not verdicts:
         console.print("No gate was reached.")
     for verdict in verdicts:
         console.print()
         passed = Text("passed", "bold green") if verdict.passed else Text("REFUSED", "bold red")
         console.print(Text(f"{_GATES.get(verdict.gate, verdict.gate)}: ", "bold") + passed)
-        for note in verdict.notes:
-            console.print(f"  {note}", style="dim")
+        for note in (verdict.summary, *verdict.notes):
+            if note:
+                console.print(f"  {note}", style="dim")
         if verdict.baseline_version is not None:
             console.print(f"  compared with version {verdict.baseline_version}", style="dim")
         for check in verdict.failures:
             console.print(f"  {check.sentence()}", style="red", soft_wrap=True)
         numbers = [check for check in verdict.checks if check.bound is not None]
-        if numbers:
+        if verdict.gate == "optimize" and optimization:
+            _show_variants(console, optimization)
+        elif numbers:
             console.print(_table(numbers))
         for check in verdict.checks:
             if check.bound is None and check.status != "failed":
                 mark, style = _MARKS[check.status]
                 console.print(Text(f"  {mark} ", style) + Text(check.sentence()))
+
+
+def _show_variants(console: Console, optimization: str) -> None:
+    """Draw the table of variants: every check of every one would be more than anyone reads."""
+    rows = read_rows(optimization)
+    head, *body = cells(rows)
+    table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
+    for index, name in enumerate(head):
+        table.add_column(name, justify="left" if index in (0, len(head) - 1) else "right")
+    for row, line in zip(rows, body, strict=True):
+        style = "bold green" if row.picked else "" if row.passed else "dim" if row.skipped else "red"
+        table.add_row(*line, style=style)
+    console.print(table)
 
 
 def _table(checks: Sequence[Check]) -> Table:

@@ -14,6 +14,8 @@ from serving.release import Release, releases
 
 SERVING = "Format-Serving"
 MODEL = "model"
+#: Key of a release's lineage: the digest of the trained model, of which the release may be an optimized form.
+CANDIDATE_DIGEST = "candidate_digest"
 
 
 def exported_digest(model_uri: str) -> str:
@@ -24,11 +26,11 @@ def exported_digest(model_uri: str) -> str:
 def find_baseline(bucket: str, model_name: str, candidate: str) -> Release | None:
     """Find the newest release that is another model than the candidate.
 
-    A model is not compared with itself: pushed already, it keeps the baseline that it was pushed against, so a
-    repeated run finds every result in the cache.
+    A model is not compared with itself, nor with its own optimized form: pushed already, it keeps the baseline that
+    it was pushed against, so a repeated run finds every result in the cache.
     """
-    others = (release for release in reversed(releases(bucket, model_name)) if release.digest != candidate)
-    return next(others, None)
+    released = reversed(releases(bucket, model_name))
+    return next((r for r in released if candidate not in (r.digest, r.lineage.get(CANDIDATE_DIGEST))), None)
 
 
 class LatestReleaseDriver(PropertyDriver):

@@ -23,8 +23,9 @@ from components.evaluate.predict import confusion_matrix, example_files, write_p
 from components.schema.component import FILE_NAME
 from components.schema.infer import classes_of, read_schema
 from components.verdict import judge, write_verdict
+from serving.engine.base import Engine
+from serving.engine.open import EngineOptions, open_engine
 from serving.release import RELEASE_FILE, Release, parse_release
-from serving.saved_model import SavedModel, load
 
 PREDICTIONS, METRICS = "predictions.arrow", "metrics.json"
 log = logging.getLogger("slipway.evaluate")
@@ -102,15 +103,15 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     )
 
 
-def _models(model: str, baseline: str) -> tuple[dict[str, SavedModel], Release | None, tuple[str, ...]]:
-    """Load the candidate and, where it can be compared with, the baseline."""
-    models = {CANDIDATE: load(Path(model) / SERVING)}
+def _models(model: str, baseline: str) -> tuple[dict[str, Engine], Release | None, tuple[str, ...]]:
+    """Load the candidate and, where there is one, the baseline, as the server loads them."""
+    models = {CANDIDATE: open_engine(Path(model) / SERVING, EngineOptions())}
     released = Path(baseline) / MODEL
     if not released.exists():
         return models, None, ("nothing is released yet, so only the absolute bounds were checked",)
     record = released / RELEASE_FILE
     release = parse_release(record.read_bytes(), str(record))
-    models[BASELINE] = load(released)
+    models[BASELINE] = open_engine(released, EngineOptions())
     return models, release, ()
 
 

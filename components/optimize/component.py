@@ -1,6 +1,5 @@
 """The TFX component of Gate 2: variants of the candidate, judged and measured; one of them is the output."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from components.optimize.parent import Parent, feature_specs
 from components.optimize.run import Task, optimize
 from components.optimize.table import write_rows
 from components.preprocess.config import PreprocessConfig
+from components.push.component import VARIANT
 from components.schema.component import FILE_NAME
 from components.schema.infer import classes_of, read_schema
 from components.verdict import write_verdict
@@ -106,5 +106,5 @@ def Optimizer(  # noqa: N802  (a component's name is its class name)
     tradeoff.write(rows, config.budgets, model_name, folder)
     if chosen is not None:
         shutil.copytree(chosen, Path(optimized.uri) / SERVING)
-    optimized.set_string_custom_property("variant", json.dumps([row.name for row in rows if row.picked]))
+        optimized.set_string_custom_property(VARIANT, next(row.name for row in rows if row.picked))
     write_verdict(judged, verdict.uri)

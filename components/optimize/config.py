@@ -98,7 +98,7 @@ class OptimizeConfig(Section):
         0.05, ge=0, lt=1, description="within this share of the best, the simpler one is picked"
     )
     max_drop: float = Field(0.01, ge=0, description="what a metric may lose on all examples")
-    max_slice_drop: float = Field(0.03, ge=0, description="what a metric may lose on a slice")
+    max_slice_drop: float = Field(0.01, ge=0, description="what a metric may lose on a slice")
     min_agreement: float | None = Field(
         None, ge=0, le=1, description="share of answers equal to the parent's"
     )

@@ -217,6 +217,7 @@ def _decide(
         digest=next((row.digest for row in rows if row.picked), parent),
         baseline_digest=parent,
         checks=tuple(gate.prefixed(rows)),
-        notes=tuple(notes),
+        summary=notes[0],
+        notes=tuple(notes[1:]),
     )
     return rows, verdict, folders[chosen] if chosen else None

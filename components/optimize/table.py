@@ -1,5 +1,6 @@
 """The table of variants: one row each, the skipped ones too. What `slipway why` and the picture read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, TypeAdapter
@@ -70,8 +71,14 @@ def read_rows(folder: str | Path) -> tuple[Row, ...]:
     return _ROWS.validate_json((Path(folder) / FILE_NAME).read_bytes())
 
 
-def as_text(rows: list[Row] | tuple[Row, ...]) -> str:
-    """The table in Markdown, as a terminal shows it too."""
+def as_text(rows: Sequence[Row]) -> str:
+    """The table in Markdown."""
+    head, *body = cells(rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *body))
+
+
+def cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The table as text, the headings first."""
     parent = next(row.measured for row in rows if row.measured)
     metrics = list(dict.fromkeys(name for row in rows for name in row.quality))
     head = [
@@ -86,7 +93,7 @@ def as_text(rows: list[Row] | tuple[Row, ...]) -> str:
         "examples/s",
         "outcome",
     ]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for row in rows:
         if row.measured is None:
             lines.append([row.name, *["–"] * (len(head) - 2), f"skipped: {row.skipped}"])
@@ -96,7 +103,7 @@ def as_text(rows: list[Row] | tuple[Row, ...]) -> str:
             [
                 row.name,
                 *(f"{row.quality[name]:.4f}" if name in row.quality else "–" for name in metrics),
-                f"{-row.worst_slice_drop[0]:+.4f}" if row.worst_slice_drop else "–",
+                f"{0.0 - row.worst_slice_drop[0]:+.4f}" if row.worst_slice_drop else "–",
                 f"{row.agreement:.2%}",
                 f"{m.bytes:,} ({parent.bytes / m.bytes:.1f}×)",
                 f"{m.gzip_bytes:,}",
@@ -106,7 +113,7 @@ def as_text(rows: list[Row] | tuple[Row, ...]) -> str:
                 outcome(row),
             ]
         )
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return lines
 
 
 def outcome(row: Row) -> str:

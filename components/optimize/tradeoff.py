@@ -1,6 +1,7 @@
 """The picture of Gate 2: quality against latency and against size, in one HTML file that needs no network."""
 
 import html
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,10 +52,15 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
         )
     for column, limit in ((1, budgets.max_p50_us), (2, budgets.max_bytes)):
         if limit is not None:
-            figure.add_vline(
-                x=limit,
-                line={"color": "#c23b22", "dash": "dash"},
-                annotation_text="budget",
+            figure.add_vline(x=limit, line={"color": "#c23b22", "dash": "dash"}, row=1, col=column)
+            # On a log axis plotly places shapes by the value, and annotations by its logarithm.
+            figure.add_annotation(
+                x=math.log10(limit),
+                y=1,
+                yref="y domain",
+                text="budget",
+                showarrow=False,
+                xanchor="left",
                 row=1,
                 col=column,
             )

@@ -11,17 +11,21 @@ from tfx.types import standard_artifacts
 
 from components.artifacts import Release, Verdict
 from components.driver import PropertyDriver
-from components.evaluate.baseline import SERVING
+from components.evaluate.baseline import CANDIDATE_DIGEST, SERVING
 from components.evaluate.predict import example_files
+from components.push.approval import approved
 from components.push.config import PushConfig
 from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
 from components.raw import read_examples
 from components.verdict import read_verdict
+from serving.engine.open import EngineOptions, open_engine
 from serving.publish import WithdrawnError, push
 from serving.release import latest_release
-from serving.saved_model import load
 from serving.signature import DEFAULT_SIGNATURE
+
+#: Custom property of a Model artifact: the optimized variant that it is.
+VARIANT = "variant"
 
 
 class PusherDriver(PropertyDriver):
@@ -45,44 +49,49 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     push_config: Parameter[str],
     lineage: Parameter[str],
     code_digest: Parameter[str],
+    optimize_verdict: InputArtifact[Verdict] = None,
     latest: Parameter[str] = "",
 ) -> None:
     """Push the model, unless it is released already.
 
     Arguments:
-        model: the candidate.
-        examples: what it was made from, for the lineage.
+        model: the candidate, or the optimized form of it that Gate 2 picked.
+        examples: what it was made from, for the lineage and for warm-up requests.
         data_verdict: of the data gate.
-        model_verdict: of the Evaluator gate; its digest is the one that may be pushed.
+        model_verdict: of the Evaluator gate.
         release: the result, `push.json`: version, digest, whether anything was written, and a message.
         model_name: the model's folder in the bucket.
         push_config: JSON of `PushConfig`.
         lineage: JSON recorded in the release as it is.
         code_digest: part of the cache key.
+        optimize_verdict: of Gate 2, where the graph has it.
         latest: the newest release, set by the driver; part of the cache key.
     """
     del code_digest, latest
     config = PushConfig.model_validate_json(push_config)
-    verdicts = [read_verdict(data_verdict.uri), read_verdict(model_verdict.uri)]
+    gates = [data_verdict, model_verdict, *([optimize_verdict] if optimize_verdict else [])]
+    verdicts = [read_verdict(verdict.uri) for verdict in gates]
     folder = Path(release.uri)
     folder.mkdir(parents=True, exist_ok=True)
-    with load(Path(model.uri) / SERVING) as loaded:
-        signatures = loaded.signatures
+    engine = open_engine(Path(model.uri) / SERVING, EngineOptions())
+    signatures = engine.signatures
+    engine.close()
     warmup = folder / "tf_serving_warmup_requests"
     real = read_examples(example_files(examples.uri, "eval"), 8)
     write_warmup(model_name, signatures[DEFAULT_SIGNATURE], real, (1, 8), warmup)
-    approved = {verdicts[-1].digest} if all(verdict.passed for verdict in verdicts) else set()
     try:
         outcome = push(
             config.bucket,
             model_name,
             Path(model.uri) / SERVING,
-            approved=approved,
+            approved=approved(verdicts),
             verdicts=[verdict.model_dump(mode="json") for verdict in verdicts],
             lineage={
                 **json.loads(lineage),
+                CANDIDATE_DIGEST: verdicts[1].digest,
                 "data_fingerprint": examples.get_string_custom_property(FINGERPRINT_PROPERTY_NAME),
             },
+            variant=model.get_string_custom_property(VARIANT) or "float",
             signatures=sorted(signatures),
             keep=config.keep,
             warmup=warmup,

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from pipeline.progress import Progress
+from pipeline.progress import Progress, working
 
 
 def _console(terminal: bool) -> tuple[Console, io.StringIO]:
@@ -36,6 +37,17 @@ def test_a_terminal_ends_with_the_whole_table() -> None:
     assert "refused" in last
     assert "too bad" in last
     assert "not run" in last
+
+
+def test_what_libraries_print_stays_off_a_live_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    console, out = _console(terminal=True)
+    with working(console, "loading"):
+        print("import noise")
+    with Progress.of(console, ["One"]) as progress:
+        progress.start("One")
+        print("library noise")
+    assert "noise" not in out.getvalue()
+    assert capsys.readouterr().out == "import noise\nlibrary noise\n"
 
 
 def test_reports_after_the_run_go_nowhere() -> None:
