@@ -140,10 +140,12 @@ class ModelManager:
             if self._options.poll_seconds >= 0:
                 self._poll_at = 0.0
             self._wake()
-            self._await(new, timeout)
+            failure = self._await(new, timeout)
             self._labels = labels.assign(
                 self._labels, wanted, self._is_available, allow=self._options.allow_labels_for_unavailable
             )
+            if failure:
+                raise failure
 
     def stop(self) -> None:
         """Unloads everything and ends the threads."""
@@ -158,30 +160,30 @@ class ModelManager:
                     version.engine.close()
                     version.engine = None
 
-    def _await(self, names: list[str], timeout: float | None) -> None:
+    def _await(self, names: list[str], timeout: float | None) -> ServingError | None:
         """Waits, under the lock, until every named model has come up or can no longer do so."""
 
         def settled(name: str) -> bool:
             model = self._models[name]
-            versions = [version for version in model.versions.values() if version.aspired]
-            return model.latest is not None or (
-                bool(versions) and all(version.state is State.END for version in versions)
-            )
+            wanted = [version for version in model.versions.values() if version.aspired]
+            if model.latest is None:
+                return bool(wanted) and all(version.state is State.END for version in wanted)
+            named = set(model.config.labels.values())
+            loading = {version.number for version in wanted if version.state in (State.START, State.LOADING)}
+            return not named & loading
 
         self._changed.wait_for(lambda: self._stopping or all(map(settled, names)), timeout)
         failed = [name for name in names if self._models[name].latest is None]
-        if failed and not self._stopping:
-            errors = [
-                f"{name}: {version.error.message}"
-                for name in failed
-                for version in self._models[name].versions.values()
-                if version.error
-            ]
-            raise ServingError(
-                Code.UNKNOWN,
-                f"{len(failed)} model(s) did not become available: "
-                f"{{{'; '.join(errors) or ', '.join(failed)}}}",
-            )
+        if not failed or self._stopping:
+            return None
+        errors = [
+            f"{name}: {version.error.message}"
+            for name in failed
+            for version in self._models[name].versions.values()
+            if version.error
+        ]
+        said = "; ".join(errors) or ", ".join(failed)
+        return ServingError(Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{said}}}")
 
     def _is_available(self, name: str, number: int) -> bool:
         version = self._models[name].versions.get(number)

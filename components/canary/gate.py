@@ -1,0 +1,180 @@
+"""The gate itself: what the candidate must show in a server, as a Verdict."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.canary.config import CanaryConfig
+from components.canary.process import MODEL, ServerProcess, StartupError, serve, wait_until_ready
+from components.verdict import Check, Verdict, judge
+from serving.client.base import PredictError
+from serving.digest import file_digests, model_digest
+from serving.predict import Client
+from serving.release import WARMUP_FILE
+
+GATE = "canary"
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Requests with their answers: what the model gave for these inputs offline.
+
+    Attributes:
+        inputs: tensors by input name, one row an example.
+        outputs: what is expected, in the same order.
+        signature_name: which signature is asked; the default one if empty.
+    """
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    signature_name: str = ""
+
+    def rows(self) -> int:
+        """How many examples there are."""
+        return len(next(iter(self.inputs.values())))
+
+    def head(self, count: int) -> "Golden":
+        """The first examples."""
+        return Golden(
+            {name: value[:count] for name, value in self.inputs.items()},
+            {name: value[:count] for name, value in self.outputs.items()},
+            self.signature_name,
+        )
+
+
+def run_canary(model_dir: str | Path, golden: Golden, config: CanaryConfig) -> Verdict:
+    """Tries a model in a server process.
+
+    Args:
+        model_dir: the candidate, a SavedModel or LiteRT folder, `assets.extra/` with warm-up requests included.
+        golden: what is asked, and what must come back.
+        config: how, and within which bounds.
+    """
+    folder = Path(model_dir)
+    digest = model_digest(file_digests(folder))
+    checks: list[Check] = []
+    notes: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="slipway-canary-") as scratch:
+        try:
+            with serve(folder, config, Path(scratch)) as server:
+                _try(server, folder, golden.head(config.golden_requests), config, checks)
+                code = server.died()
+                if code is not None and not any(check.status == "failed" for check in checks):
+                    checks.append(_failed("server", f"it ended with exit code {code} during the canary"))
+                if any(check.status == "failed" for check in checks):
+                    notes += ["the server's last lines:", *server.last_lines()]
+        except StartupError as error:
+            checks.append(_failed("startup", str(error)))
+    return judge(GATE, digest, checks, notes=tuple(notes))
+
+
+def _try(
+    server: ServerProcess, folder: Path, golden: Golden, config: CanaryConfig, checks: list[Check]
+) -> None:
+    try:
+        took = wait_until_ready(server, config.startup_seconds)
+    except StartupError as error:
+        checks.append(_failed("startup", str(error)))
+        return
+    checks.append(_at_most("startup seconds", took, config.startup_seconds))
+    if (folder / WARMUP_FILE).is_file():
+        # A server that refuses a warm-up request does not make the version available.
+        checks.append(Check(metric="warm-up requests", status="passed", message="accepted"))
+    for way, url in (("REST", server.rest), ("gRPC", server.grpc)):
+        with Client(url, MODEL, signature_name=golden.signature_name, retries=0) as client:
+            try:
+                checks += _compare(client, golden, config, way)
+                checks += _measure(client, golden, config, way)
+            except (PredictError, ValueError) as error:
+                checks.append(_failed(f"{way} answers", str(error)))
+
+
+def _compare(client: Client, golden: Golden, config: CanaryConfig, way: str) -> list[Check]:
+    """Every output against what was expected."""
+    answers = client.predict(dict(golden.inputs))
+    checks = []
+    for name, expected in golden.outputs.items():
+        metric = f"{way} difference of '{name}'"
+        got = answers.get(name)
+        if got is None:
+            checks.append(_failed(metric, f"the server gives no output '{name}', only {sorted(answers)}"))
+        elif got.shape != expected.shape:
+            checks.append(_failed(metric, f"its shape is {list(got.shape)}, expected {list(expected.shape)}"))
+        else:
+            bound = _tolerance(expected.dtype, config)
+            checks.append(_at_most(metric, difference(got, expected), bound, examples=golden.rows()))
+    return checks
+
+
+def difference(got: Array, expected: Array) -> float:
+    """How far two tensors are apart: the largest difference, relative where values are above 1.
+
+    For integers and strings it is the share of values that differ. A NaN equals a NaN and nothing else.
+    """
+    if got.size == 0:
+        return 0.0
+    if expected.dtype.kind not in "fc":
+        return float(np.mean(got != expected))
+    wide_got, wide = got.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(wide_got - wide) / np.maximum(np.abs(wide), 1.0)
+    same = (wide_got == wide) | (np.isnan(wide_got) & np.isnan(wide))
+    return float(np.max(np.where(same, 0.0, np.nan_to_num(apart, nan=np.inf))))
+
+
+def _measure(client: Client, golden: Golden, config: CanaryConfig, way: str) -> list[Check]:
+    """A short closed loop of single requests."""
+    single = {name: value[:1] for name, value in golden.inputs.items()}
+    client.predict(single)  # the first call makes the connection
+    times: list[float] = []
+    errors: list[str] = []
+    until = time.monotonic() + config.loop_seconds
+
+    def ask() -> None:
+        while time.monotonic() < until and not errors:
+            started = time.perf_counter()
+            try:
+                client.predict(single)
+            except PredictError as error:
+                errors.append(str(error))
+            times.append((time.perf_counter() - started) * 1000)
+
+    threads = [threading.Thread(target=ask) for _ in range(config.clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        return [_failed(f"{way} under load", errors[0])]
+    return [
+        _at_most(f"{way} p50 ms", float(np.percentile(times, 50)), config.p50_ms, examples=len(times)),
+        _at_most(f"{way} p99 ms", float(np.percentile(times, 99)), config.p99_ms, examples=len(times)),
+    ]
+
+
+def _tolerance(dtype: np.dtype[Any], config: CanaryConfig) -> float:
+    if dtype.kind != "f":
+        return 0.0
+    return config.half_tolerance if dtype.itemsize <= 2 else config.float_tolerance
+
+
+def _at_most(metric: str, value: float, bound: float, examples: int | None = None) -> Check:
+    return Check(
+        metric=metric,
+        status="passed" if value <= bound else "failed",
+        examples=examples,
+        value=value,
+        direction="at most",
+        bound=bound,
+    )
+
+
+def _failed(metric: str, message: str) -> Check:
+    return Check(metric=metric, status="failed", message=message)
