@@ -53,6 +53,9 @@ class Technique:
     finish: str = "litert"
 
 
+#: Techniques whose files are a `model.tflite` with preprocessing beside it.
+LITERT = ("litert", "float16", "int8_dynamic", "int8", "int16x8")
+
 #: Where each built-in lives; imported when it is used, because some of them import much.
 _MODULES = {
     "saved_model": "components.optimize.saved_model",
@@ -99,4 +102,6 @@ def steps(chain: str, config: OptimizeConfig) -> list[Technique]:
     last = found[-1]
     if last.kind == "model":
         found.append(find("saved_model" if config.server == "tf_serving" else last.finish, config))
+    if config.server == "tf_serving" and found[-1].name in LITERT:
+        raise InapplicableError("TF Serving cannot run the preprocessing that stands before a LiteRT model")
     return found
