@@ -1,0 +1,99 @@
+"""Other model servers on the same model and the same engine, each in an environment of its own.
+
+The environments are made on demand, below the user's cache folder; they see this project's TensorFlow through a
+path file, so that every server runs the very same engine, and bring their own versions of everything else.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving.process import free_port
+
+SCRIPTS = Path(__file__).parent / "peers"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "slipway-benchmark-peers"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """How a server is installed and asked.
+
+    Attributes:
+        packages: what to install.
+        path: where it predicts.
+    """
+
+    packages: tuple[str, ...]
+    path: str
+
+
+PEERS = {
+    "mosec": Peer(("mosec",), "/inference"),
+    "litserve": Peer(("litserve",), "/predict"),
+    "bentoml": Peer(("bentoml",), "/predict"),
+    "mlserver": Peer(("mlserver",), "/v2/models/cnn/infer"),
+    "ray": Peer(("ray[serve]",), "/"),
+}
+
+
+@contextmanager
+def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
+    """Runs a server; gives its process, port and path."""
+    python = _environment(name)
+    port = free_port()
+    process = subprocess.Popen(
+        [str(python), str(SCRIPTS / f"{name}_server.py"), str(model), str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        start_new_session=True,
+    )
+    try:
+        _wait(process, port, PEERS[name].path)
+        yield process.pid, port, PEERS[name].path
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(name: str) -> Path:
+    folder = CACHE / name
+    python = folder / "bin" / "python"
+    if not (folder / ".done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([str(uv), "venv", "--python", sys.executable, str(folder)], check=True)
+        subprocess.run(
+            [str(uv), "pip", "install", "--python", str(python), *PEERS[name].packages], check=True
+        )
+        site = next((folder / "lib").glob("python*")) / "site-packages"
+        (site / "zz_slipway.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (folder / ".done").touch()
+    return python
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the peer ended with {process.returncode}")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5)
+            return
+        except urllib.error.HTTPError:
+            return  # it answers, if only that this is no request
+        except OSError:
+            time.sleep(0.5)
+    raise RuntimeError("the peer did not come up")
