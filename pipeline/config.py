@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from components.canary.config import CanaryConfig
 from components.config import Section
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import DataConfig
@@ -40,6 +41,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig
     optimize: OptimizeConfig = OptimizeConfig()
+    canary: CanaryConfig = CanaryConfig()
     push: PushConfig
     serve: ServeConfig = ServeConfig()
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")

@@ -9,6 +9,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 
+from components.canary.component import Canary
 from components.code import code_digest
 from components.evaluate.baseline import LatestRelease
 from components.evaluate.component import Evaluator
@@ -18,6 +19,18 @@ from components.push.component import Pusher
 from components.schema.component import SchemaGen
 from components.validate.component import DataGate
 from pipeline.config import Config
+
+#: What the canary starts: an edited server is tried anew.
+SERVER_CODE = (
+    "serving",
+    "serving.client",
+    "serving.engine",
+    "serving.manager",
+    "serving.ops",
+    "serving.preprocessing",
+    "serving.rest",
+    "serving.rpc",
+)
 
 
 def build(config: Config) -> list[Any]:
@@ -92,29 +105,47 @@ def build(config: Config) -> list[Any]:
         label=label,
         code_digest=code_digest("components.evaluate", "components.verdict"),
     )
-    optimizer = Optimizer(
-        examples=ingest.outputs["examples"],
-        transformed_examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        schema=schema.outputs["schema"],
-        model=trainer.outputs["model"],
-        optimize_config=config.optimize.model_dump_json(),
-        evaluate_config=config.evaluate.model_dump_json(),
-        preprocess_config=config.preprocess.model_dump_json(),
-        model_name=config.model_name,
-        module=config.model.module,
-        split=config.evaluation_split,
-        label=label,
-        code_digest=code_digest("components.optimize", "components.evaluate", "components.verdict"),
-    )
-    optimizer.add_upstream_node(evaluator)  # nothing is made light that Gate 1 refuses
-    optimized = config.optimize.enabled
+    stages = [ingest, statistics, schema, anomalies, data_gate, transform, trainer, baseline, evaluator]
+    released = trainer.outputs["model"]
+    verdicts = {
+        "data_verdict": data_gate.outputs["verdict"],
+        "model_verdict": evaluator.outputs["verdict"],
+    }
+    if config.optimize.enabled:
+        optimizer = Optimizer(
+            examples=ingest.outputs["examples"],
+            transformed_examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            schema=schema.outputs["schema"],
+            model=trainer.outputs["model"],
+            optimize_config=config.optimize.model_dump_json(),
+            evaluate_config=config.evaluate.model_dump_json(),
+            preprocess_config=config.preprocess.model_dump_json(),
+            model_name=config.model_name,
+            module=config.model.module,
+            split=config.evaluation_split,
+            label=label,
+            code_digest=code_digest("components.optimize", "components.evaluate", "components.verdict"),
+        )
+        optimizer.add_upstream_node(evaluator)  # nothing is made light that Gate 1 refuses
+        stages.append(optimizer)
+        released = optimizer.outputs["optimized"]
+        verdicts["optimize_verdict"] = optimizer.outputs["verdict"]
+    if config.canary.enabled:
+        canary = Canary(
+            model=released,
+            examples=ingest.outputs["examples"],
+            canary_config=config.canary.model_dump_json(),
+            split=config.evaluation_split,
+            code_digest=code_digest("components.canary", *SERVER_CODE),
+        )
+        canary.add_upstream_node(evaluator)  # nor is it tried in a server
+        stages.append(canary)
+        verdicts["canary_verdict"] = canary.outputs["verdict"]
     pusher = Pusher(
-        model=optimizer.outputs["optimized"] if optimized else trainer.outputs["model"],
+        model=released,
         examples=ingest.outputs["examples"],
-        data_verdict=data_gate.outputs["verdict"],
-        model_verdict=evaluator.outputs["verdict"],
-        **({"optimize_verdict": optimizer.outputs["verdict"]} if optimized else {}),
+        **verdicts,
         model_name=config.model_name,
         push_config=config.push.model_dump_json(),
         lineage=json.dumps(
@@ -122,19 +153,7 @@ def build(config: Config) -> list[Any]:
         ),
         code_digest=code_digest("components.push", "serving.publish", "serving.release"),
     )
-    return [
-        ingest,
-        statistics,
-        schema,
-        anomalies,
-        data_gate,
-        transform,
-        trainer,
-        baseline,
-        evaluator,
-        *([optimizer] if optimized else []),
-        pusher,
-    ]
+    return [*stages, pusher]
 
 
 def make_pipeline(config: Config) -> Any:

@@ -19,6 +19,7 @@ _GATES = {
     "data": "The data",
     "evaluate": "The model (Gate 1)",
     "optimize": "The light variants (Gate 2)",
+    "canary": "In a server (Gate 3)",
 }
 #: A wider confusion matrix would not fit a terminal.
 _MOST_CLASSES = 16

@@ -10,6 +10,7 @@ from components.config import Section
 class CanaryConfig(Section):
     """How the candidate is tried in a server, and what it must show."""
 
+    enabled: bool = True
     server: Literal["slipway", "binary", "container"] = Field(
         "slipway", description="our own server; a tensorflow_model_server binary; or a container image of it"
     )
@@ -27,7 +28,7 @@ class CanaryConfig(Section):
         1e-2, ge=0, description="the same for half precision; integers and strings must be equal"
     )
     loop_seconds: float = Field(
-        3.0, gt=0, description="how long latency is measured, for each of REST and gRPC"
+        1.0, gt=0, description="how long latency is measured, for each of REST and gRPC"
     )
     clients: int = Field(1, ge=1, description="how many clients ask at once while it is")
     p50_ms: float = Field(100.0, gt=0, description="the median latency of a single request may be this much")

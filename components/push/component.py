@@ -50,6 +50,7 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     lineage: Parameter[str],
     code_digest: Parameter[str],
     optimize_verdict: InputArtifact[Verdict] = None,
+    canary_verdict: InputArtifact[Verdict] = None,
     latest: Parameter[str] = "",
 ) -> None:
     """Push the model, unless it is released already.
@@ -65,12 +66,13 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
         lineage: JSON recorded in the release as it is.
         code_digest: part of the cache key.
         optimize_verdict: of Gate 2, where the graph has it.
+        canary_verdict: of Gate 3, where the graph has it.
         latest: the newest release, set by the driver; part of the cache key.
     """
     del code_digest, latest
     config = PushConfig.model_validate_json(push_config)
-    gates = [data_verdict, model_verdict, *([optimize_verdict] if optimize_verdict else [])]
-    verdicts = [read_verdict(verdict.uri) for verdict in gates]
+    gates = (data_verdict, model_verdict, optimize_verdict, canary_verdict)
+    verdicts = [read_verdict(verdict.uri) for verdict in gates if verdict is not None]
     folder = Path(release.uri)
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_engine(Path(model.uri) / SERVING, EngineOptions())

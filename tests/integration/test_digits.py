@@ -39,7 +39,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_the_first_run_releases_version_1_and_asks_it(workspace: Workspace, first: Done) -> None:
     assert first.code == 0, first.output
     release = workspace.bucket / "digits" / "1"
-    assert (release / "saved_model.pb").is_file()
+    assert (release / "model.tflite").is_file()
     assert "pushed: released as version 1 of digits" in first.output
     answers = re.findall(r"image \(\d+ bytes\) +(\d) +(\d) +([01]\.\d+) +([✓✗])", first.output)
     assert len(answers) == 8
@@ -63,8 +63,11 @@ def test_the_noise_is_in_the_log(workspace: Workspace, first: Done) -> None:
 
 def test_the_release_record_says_where_the_model_comes_from(workspace: Workspace, first: Done) -> None:
     record = json.loads((workspace.bucket / "digits" / "1" / "assets.extra" / "release.json").read_text())
-    assert [verdict["gate"] for verdict in record["verdicts"]] == ["data", "evaluate"]
-    assert record["verdicts"][1]["digest"] == record["digest"]
+    assert [verdict["gate"] for verdict in record["verdicts"]] == ["data", "evaluate", "optimize", "canary"]
+    assert record["verdicts"][1]["digest"] == record["verdicts"][2]["baseline_digest"]
+    assert record["verdicts"][2]["digest"] == record["verdicts"][3]["digest"] == record["digest"]
+    assert record["lineage"]["candidate_digest"] == record["verdicts"][1]["digest"]
+    assert record["variant"] in ("float16", "int8_dynamic", "int8")
     assert record["lineage"]["config"]["model_name"] == "digits"
     assert record["lineage"]["data_fingerprint"]
     assert record["signatures"] == ["serve_examples", "serving_default"]
@@ -98,6 +101,10 @@ def test_why_explains_a_pass_for_the_run_and_for_the_version(workspace: Workspac
         assert explained.code == 0, explained.output
         assert "The model (Gate 1): passed" in explained.output
         assert "stroke_weight = thin" in explained.output
+        assert "The light variants (Gate 2): passed" in explained.output
+        assert "In a server (Gate 3): passed" in explained.output
+    (picture,) = {path.read_text()[:15] for path in (workspace.path / "runs").glob("*/tradeoff.html")}
+    assert picture.lower().startswith("<!doctype html")
 
 
 def test_a_worse_model_is_refused_by_slice_and_the_bucket_is_untouched(
@@ -128,7 +135,7 @@ def test_versions_rollback_and_a_withdrawn_model(workspace: Workspace, again: Do
     assert "released as version 2" in retrained.output
     back = workspace.slipway("rollback", "--to", "1", "--reason", "complaints")
     assert back.code == 0, back.output
-    saved = [(workspace.bucket / "digits" / name / "saved_model.pb").read_bytes() for name in ("1", "3")]
+    saved = [(workspace.bucket / "digits" / name / "model.tflite").read_bytes() for name in ("1", "3")]
     assert saved[0] == saved[1]
     listed = workspace.slipway("versions").output
     assert re.search(r"^ +3 .*served by default \(rollback to 1\)", listed, re.MULTILINE)

@@ -13,6 +13,10 @@ from tests.conftest import Workspace
 pytestmark = pytest.mark.long
 FAST = [
     "--set",
+    "optimize.enabled=false",
+    "--set",
+    "canary.enabled=false",
+    "--set",
     "train.epochs=6",
     "--set",
     "evaluate.thresholds=[{lower_bound: 0.3}]",

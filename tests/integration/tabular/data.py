@@ -34,5 +34,6 @@ evaluate:
   thresholds:
     - {{metric: accuracy, lower_bound: 0.85, max_drop: 0.05}}
     - {{metric: recall, class_name: big, lower_bound: 0.8}}
+optimize: {{enabled: false}}
 push: {{bucket: bucket}}
 """

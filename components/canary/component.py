@@ -1,0 +1,57 @@
+"""The TFX component of Gate 3: what is to be released, tried in a server process."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+
+from components.artifacts import Verdict
+from components.canary.config import CanaryConfig
+from components.canary.gate import Golden, run_canary
+from components.canary.process import MODEL
+from components.evaluate.baseline import SERVING
+from components.evaluate.predict import example_files
+from components.push.warmup import write_warmup
+from components.raw import raw_inputs, read_examples
+from components.verdict import write_verdict
+from serving.engine.open import EngineOptions, open_engine
+from serving.release import WARMUP_FILE
+from serving.signature import DEFAULT_SIGNATURE
+
+
+@component
+def Canary(  # noqa: N802  (a component's name is its class name)
+    model: InputArtifact[standard_artifacts.Model],
+    examples: InputArtifact[standard_artifacts.Examples],
+    verdict: OutputArtifact[Verdict],
+    canary_config: Parameter[str],
+    split: Parameter[str],
+    code_digest: Parameter[str],
+) -> None:
+    """Serve the model as it would be released, and hold the server's answers against those given offline.
+
+    Arguments:
+        model: the candidate, or its optimized form.
+        examples: raw ones, for golden and warm-up requests.
+        verdict: of the startup, the answers over REST and gRPC, and the latency.
+        canary_config: JSON of `CanaryConfig`.
+        split: where golden requests come from.
+        code_digest: part of the cache key.
+    """
+    del code_digest
+    config = CanaryConfig.model_validate_json(canary_config)
+    real = read_examples(example_files(examples.uri, split), config.golden_requests)
+    with tempfile.TemporaryDirectory(prefix="slipway-canary-") as scratch:
+        folder = Path(scratch) / "model"
+        shutil.copytree(Path(model.uri) / SERVING, folder)
+        engine = open_engine(folder, EngineOptions())
+        signature = engine.signatures[DEFAULT_SIGNATURE]
+        inputs = raw_inputs(real, signature.inputs)
+        golden = Golden(inputs, engine.run(DEFAULT_SIGNATURE, inputs), DEFAULT_SIGNATURE)
+        engine.close()
+        (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
+        write_warmup(MODEL, signature, real, (1, 8), folder / WARMUP_FILE)
+        write_verdict(run_canary(folder, golden, config), verdict.uri)
