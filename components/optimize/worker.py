@@ -7,6 +7,7 @@ goes when it ends.
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
 
+LOG = "log.txt"
 log = logging.getLogger("slipway.optimize")
 
 
@@ -48,13 +50,12 @@ def build_all(parent: Parent, config: OptimizeConfig, folder: Path) -> list[Buil
     done: list[Built] = []
     while remaining:
         job = Job(parent=parent, config=config, chains=tuple(remaining), folder=str(folder))
-        code, words = _run(job, folder)
+        code = _run(job, folder)
         finished = [built for chain in remaining if (built := _read(folder, chain))]
         done += finished
         remaining = remaining[len(finished) :]
         if remaining:
-            reason = f"the building process ended with code {code}: {words}"
-            done.append(Built(chain=remaining[0], skipped=reason))
+            done.append(Built(chain=remaining[0], skipped=_in_words(code)))
             shutil.rmtree(folder / remaining[0], ignore_errors=True)
             remaining = remaining[1:]
     for built in done:
@@ -62,24 +63,26 @@ def build_all(parent: Parent, config: OptimizeConfig, folder: Path) -> list[Buil
     return done
 
 
-def _run(job: Job, folder: Path) -> tuple[int, str]:
-    """Run the process; its exit code and last line."""
+def _run(job: Job, folder: Path) -> int:
+    """Run the process; its exit code."""
     path = folder / "job.json"
     path.write_text(job.model_dump_json())
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
-    with (folder / "log.txt").open("w+") as output:
-        code = subprocess.run(
+    with (folder / LOG).open("a") as output:
+        return subprocess.run(
             [sys.executable, "-m", "components.optimize.worker", str(path)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
             check=False,
         ).returncode
-        output.seek(0)
-        lines = [line.strip() for line in output if line.strip()]
-    return code, (lines or ["no output"])[-1][:200]
+
+
+def _in_words(code: int) -> str:
+    died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"the process that built it {died}; see {LOG} beside the variants"
 
 
 def _record(folder: Path, chain: str) -> Path:
