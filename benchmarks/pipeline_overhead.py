@@ -56,7 +56,7 @@ def measure(command: list[str], log: Path) -> Cost:
     return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def overrides(folder: Path, epochs: int, data: Path | None = None) -> list[str]:
+def overrides(folder: Path, epochs: int, data: Path | None = None, light: bool = True) -> list[str]:
     """What both sides share, and where this run writes. Any bound would do: speed is measured, not quality."""
     sets = [
         f"train.epochs={epochs}",
@@ -66,15 +66,19 @@ def overrides(folder: Path, epochs: int, data: Path | None = None) -> list[str]:
         f"push.bucket={folder}/bucket",
         f"pipeline_root={folder}/artifacts",
         f"runs={folder}/runs",
+        *([] if light else ["optimize.enabled=false", "canary.enabled=false"]),
         *([f"data.path={data}", "data.make=null"] if data else []),
     ]
     return [part for override in sets for part in ("--set", override)]
 
 
-def pipeline(config: str, folder: Path, epochs: int, data: Path | None = None) -> tuple[Cost, Summary]:
-    """Run the pipeline, and read its own record."""
+def pipeline(
+    config: str, folder: Path, epochs: int, data: Path | None = None, light: bool = True
+) -> tuple[Cost, Summary]:
+    """Run the pipeline, with or without the stages that the script has nothing like, and read its own record."""
+    folder.mkdir(exist_ok=True)
     cost = measure(
-        [sys.executable, "run_local.py", "--config", config, *overrides(folder, epochs, data)],
+        [sys.executable, "run_local.py", "--config", config, *overrides(folder, epochs, data, light)],
         folder / "log.txt",
     )
     return cost, read_summary(folder / "runs")
@@ -114,8 +118,9 @@ def compare(path: str, epochs: int | None) -> None:
         )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        full, summary = pipeline(path, folder, epochs)
-        cached, again = pipeline(path, folder, epochs)
+        full, summary = pipeline(path, folder / "full", epochs)
+        cached, again = pipeline(path, folder / "full", epochs)
+        spine, _ = pipeline(path, folder / "spine", epochs, light=False)
         script = bare(config, folder, epochs, REPOSITORY / config.data.path)
     stages = Table(title=f"{path}, {epochs} epochs: seconds by stage")
     stages.add_column("stage")
@@ -131,10 +136,17 @@ def compare(path: str, epochs: int | None) -> None:
     totals = Table(title="whole processes")
     for heading in ("", "wall s", "CPU s", "peak MiB"):
         totals.add_column(heading, justify="right" if heading else "left")
-    for label, cost in (("pipeline", full), ("pipeline, cached", cached), ("bare script", script)):
-        totals.add_row(label, f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{cost.peak:.0f}")
-    ratios = (full.wall / script.wall, full.cpu / script.cpu, full.peak / script.peak)
-    totals.add_row("pipeline / bare script", *(f"{ratio:.2f}×" for ratio in ratios))
+    costs = {
+        "bare script": script,
+        "pipeline": full,
+        "pipeline without Optimizer and Canary": spine,
+        "pipeline, everything cached": cached,
+    }
+    for label, cost in costs.items():
+        ratios = (cost.wall / script.wall, cost.cpu / script.cpu, cost.peak / script.peak)
+        values = (f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{cost.peak:.0f}")
+        shown = [f"{value} ({ratio:.2f}×)" for value, ratio in zip(values, ratios, strict=True)]
+        totals.add_row(label, *shown)
     console.print(totals)
 
 

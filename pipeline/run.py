@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,13 +133,16 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
         "refused": "nothing pushed; the bucket is as it was",
         "failed": f"nothing pushed; the log says more: {folder}/log.txt",
     }[summary.outcome]
+    slipway = (
+        "slipway" if shutil.which("slipway") else os.path.relpath(Path(sys.executable).parent / "slipway")
+    )
     option = "" if summary.config == "configs/digits.yaml" else f" --config {summary.config}"
     serve = f"--model_name={summary.model_name} --model_base_path={_absolute(base)} --rest_api_port=8501"
     next_commands = {
-        "pushed": [f"slipway why{option}", f"slipway versions{option}", f"slipway serve {serve}"],
-        "unchanged": [f"slipway why{option}", f"slipway versions{option}", f"slipway serve {serve}"],
-        "withdrawn": [f"slipway versions{option}"],
-        "refused": [f"slipway why{option}"],
+        "pushed": [f"{slipway} why{option}", f"{slipway} versions{option}", f"{slipway} serve {serve}"],
+        "unchanged": [f"{slipway} why{option}", f"{slipway} versions{option}", f"{slipway} serve {serve}"],
+        "withdrawn": [f"{slipway} versions{option}"],
+        "refused": [f"{slipway} why{option}"],
         "failed": [f"python run_local.py{option}   # continues at the stage that failed"],
     }[summary.outcome]
     good = summary.outcome in ("pushed", "unchanged")
