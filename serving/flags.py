@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 IGNORED = {
-    "enable_profiler": "there is no profiler service",
     "flush_filesystem_caches": "file caches are left to the system",
     "mixed_precision": "models run as they were exported",
     "num_tflite_pools": "LiteRT interpreters are made as needed",
@@ -73,6 +72,7 @@ class Flags:
     enable_signature_method_name_check: bool = _flag(
         False, "Classify and Regress insist on the method's name"
     )
+    enable_profiler: bool = _flag(True, "offer TensorFlow's profiler on the gRPC port")
     tensorflow_session_parallelism: int = _flag(0, "threads inside and across operations, both")
     tensorflow_intra_op_parallelism: int = _flag(0, "threads inside an operation; 0 for one")
     tensorflow_inter_op_parallelism: int = _flag(0, "threads across operations; 0 for the caller's own")

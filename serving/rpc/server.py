@@ -10,6 +10,7 @@ from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls
 from serving.rpc import health, model_service, prediction, reflection
 from serving.rpc.call import Guard
+from serving.rpc.profiler import Profiler
 from serving.text_config import ConfigError
 
 
@@ -39,6 +40,8 @@ def make_server(
     ]
     if flags.enable_grpc_healthcheck_service:
         handlers.append(health.handler(is_ready, guard))
+    if flags.enable_profiler:
+        handlers.append(Profiler(guard.tokens).handler())
     options: list[tuple[str, str | int]] = [
         ("grpc.max_receive_message_length", flags.max_request_bytes),
         ("grpc.max_send_message_length", -1),
