@@ -67,6 +67,11 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
     figure.update_xaxes(type="log", title="p50 of one example, µs (log)", row=1, col=1)
     figure.update_xaxes(type="log", title="bytes (log)", row=1, col=2)
     figure.update_yaxes(title=metric, row=1, col=1)
+    values = [row.quality[metric] for row in built]
+    if values:
+        # Variants that are all alike would else be drawn on an axis from 0 to 2.
+        pad = max(0.1 * (max(values) - min(values)), 0.005)
+        figure.update_yaxes(range=[min(values) - pad, max(values) + pad], tickformat=".3f")
     figure.update_layout(
         template="plotly_white", height=560, margin={"t": 60, "l": 70, "r": 20}, legend={"y": 0.5}
     )
