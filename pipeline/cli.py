@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -118,15 +118,27 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
     raise typer.Exit(code)
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)
+#: The server and its client have command lines of their own, without TFX; these two hand everything on to them.
+_HANDED_ON: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    "add_help_option": False,
+}
+
+
+@app.command(**_HANDED_ON)
 def serve(context: typer.Context) -> None:
     """Run the model server; its flags are those of tensorflow_model_server."""
     from serving.serve import main as server
 
     raise typer.Exit(server(context.args))
+
+
+@app.command(**_HANDED_ON)
+def predict(context: typer.Context) -> None:
+    """Ask a model server for predictions: for files, folders, or a value given right here."""
+    from serving.predict_cli import main as client
+
+    raise typer.Exit(client(context.args))
 
 
 def main(arguments: list[str] | None = None) -> None:

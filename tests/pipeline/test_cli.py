@@ -18,7 +18,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    for command in ("run", "why", "versions", "rollback", "label", "schema", "doctor", "serve"):
+    for command in ("run", "why", "versions", "rollback", "label", "schema", "doctor", "serve", "predict"):
         assert f" {command} " in done.stdout
 
 
@@ -45,6 +45,12 @@ def test_a_mistake_in_the_configuration_is_one_line_and_exit_code_2(tmp_path: Pa
     assert "c.yaml: data: missing, and required" in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("command", "flag"), [("serve", "--rest_api_port"), ("predict", "--batch_size")])
+def test_the_server_and_its_client_have_help_of_their_own(command: str, flag: str) -> None:
+    done = subprocess.run([SLIPWAY, command, "--help"], capture_output=True, text=True, check=True)
+    assert flag in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["run", "--nonsense"]])
