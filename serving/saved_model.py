@@ -109,7 +109,7 @@ class SavedModel:
                 if call is None:
                     call = _make_callable(self._session, *key)
                     self._callables[key] = call
-        return call(*[value for _, value in feeds])
+        return [_array(value) for value in call(*[value for _, value in feeds])]
 
     def close(self) -> None:
         """Frees the session and what it holds; calling it twice is harmless."""
@@ -256,6 +256,15 @@ def _make_callable(
     options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
     call: Callable[..., list[Array]] = session._make_callable_from_options(options)
     return call
+
+
+def _array(value: Any) -> Array:
+    """An output as an array; TensorFlow returns scalars, and strings among them, as bare values."""
+    if isinstance(value, np.ndarray):
+        return value
+    scalar: Array = np.empty((), object if isinstance(value, bytes) else np.asarray(value).dtype)
+    scalar[()] = value
+    return scalar
 
 
 def _signature(definition: meta_graph_pb2.SignatureDef) -> Signature:

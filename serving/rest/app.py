@@ -1,5 +1,6 @@
 """The REST API as a bare ASGI function: a framework between it and the server would cost more than the model."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from serving.signature import DEFAULT_SIGNATURE
 
 Send = Callable[[Message], Awaitable[None]]
 
+log = logging.getLogger("slipway.server")
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", metrics.CONTENT_TYPE.encode())
 _CORS = (
@@ -132,6 +134,9 @@ class RestApi:
                 body = await self._call(route, data, started + self._options.timeout_seconds, scope)
         except ServingError as error:
             code, body = error.code, encode.error(error.message)
+        except Exception as error:
+            log.exception("a fault of the server, on %s %s", method, path)
+            code, body = Code.INTERNAL, encode.error(f"a fault of the server: {type(error).__name__}")
         count = self._plane.metrics
         count.request_count.add(model, code.name)
         if code is Code.OK:
@@ -150,6 +155,8 @@ class RestApi:
                 if signature is None:
                     raise invalid(f'Serving signature name: "{key}" not found in signature def')
                 inputs, by_row = decode.predict_inputs(document, signature, name)
+                # Thousands of small lists, which must not live on, and grow old for the collector, while waiting.
+                del document
                 outputs = await self._plane.predict(version, name, inputs, (), deadline)
                 if self._logs.wants(version.model):
                     entry = log_entries.predict(version.model, version.number, key, inputs, outputs)

@@ -261,7 +261,7 @@ def _scalar(value: Any, dtype: str) -> Any:
         if isinstance(value, dict):
             return decode_base64(value)
         if isinstance(value, str):
-            return value.encode("utf-8", "surrogateescape")
+            return text_bytes(value)
     elif dtype in _FLOATS:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
@@ -281,6 +281,18 @@ def _scalar(value: Any, dtype: str) -> Any:
         f"JSON Value: {debug_string(value)} Type: {type_name(value)} is not of expected type: "
         f"{dtype.removeprefix('DT_').lower()}"
     )
+
+
+def text_bytes(text: str) -> bytes:
+    """A JSON string as the bytes that it stands for.
+
+    Raises:
+        ServingError: if it holds half of a surrogate pair, which stands for nothing.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from None
 
 
 def decode_base64(value: Any) -> bytes:

@@ -4,7 +4,7 @@ from typing import Any
 
 from serving.errors import ServingError, invalid
 from serving.protos import example_pb2
-from serving.rest.decode import decode_base64, is_base64
+from serving.rest.decode import decode_base64, is_base64, text_bytes
 from serving.rest.values import debug_string, type_name
 
 
@@ -50,7 +50,7 @@ def _add(value: Any, name: str, feature: Any) -> None:
     elif isinstance(value, float):
         kind, content = "float_list", value
     elif isinstance(value, str):
-        kind, content = "bytes_list", value.encode("utf-8", "surrogateescape")
+        kind, content = "bytes_list", text_bytes(value)
     elif is_base64(value):
         kind, content = "bytes_list", decode_base64(value)
     else:

@@ -1,5 +1,6 @@
 """What every gRPC method shares: who may call, what is counted and logged, how errors are told."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from serving.errors import Code, ServingError, invalid
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 
+log = logging.getLogger("slipway.server")
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -67,6 +69,9 @@ class Guard:
                 answer = (await method(request, call)).SerializeToString()
             except ServingError as error:
                 code, message = error.code, error.message
+            except Exception as error:
+                log.exception("a fault of the server, on %s", full_name)
+                code, message = Code.INTERNAL, f"a fault of the server: {type(error).__name__}"
             took = time.monotonic() - started
             if counted:
                 counted(call, code, took)

@@ -1,5 +1,6 @@
 """TensorProto to numpy and back, without the generic helpers, which cost more than a small model's run."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ _CARRIED_AS = {
     "DT_COMPLEX128": np.float64,
 }
 _LARGEST_FILL = 1 << 28
+_LARGEST_SHAPE = 1 << 48
 
 
 def to_array(proto: Any, alias: str) -> Array:
@@ -109,6 +111,9 @@ def _shape(proto: Any, alias: str) -> tuple[int, ...]:
         raise invalid(f"input '{alias}' has the shape {list(shape)}; sizes must not be negative")
     if len(shape) > 32:
         raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are possible")
+    # Also when another size is 0, and so nothing is carried: no array may have such a shape.
+    if math.prod(max(size, 1) for size in shape) > _LARGEST_SHAPE:
+        raise invalid(f"input '{alias}' has the shape {list(shape)}, which is too large for any tensor")
     return shape
 
 

@@ -69,6 +69,12 @@ def test_many_types(server: Running) -> None:
     refused(server.post(f"{M}:predict", rows), 400, "Tensor name: n has no shape information")
 
 
+def test_scalars(server: Running) -> None:
+    inputs = {"f": [], "i": 1, "s": "one", "t": []}
+    answer = ok(server.post(f"{M}:predict", {"signature_name": "types", "inputs": inputs}))["outputs"]
+    assert (answer["s"], answer["i"], answer["t"]) == ("one", 2, [])
+
+
 def test_not_a_number(server: Running) -> None:
     body = b'{"instances": [NaN, Infinity, -Infinity, 1e999]} trailing'
     response = server.post(f"{M}:predict", body)
