@@ -95,6 +95,31 @@ def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
     assert modules
     assert modules <= held
     assert "setup.py" in held
+    # As a Beam worker installs it: elsewhere, from the archive alone.
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    subprocess.run([*command, "--target", str(tmp_path / "worker"), str(archive)], cwd=tmp_path, check=True)
+    code = "import pipeline.config as c, components.ingest.write as w; print(c.__file__, w.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "worker")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        str(tmp_path / "worker" / "pipeline" / "config.py"),
+        str(tmp_path / "worker" / "components" / "ingest" / "write.py"),
+    ]
 
 
 def test_the_lock_pins_every_package_by_hash_and_names_no_host() -> None:
