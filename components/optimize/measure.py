@@ -1,6 +1,13 @@
-"""Size and speed of variants, measured side by side in one process, so that noise meets all of them alike."""
+"""Size and speed of variants, measured side by side in one process, so that noise meets all of them alike.
+
+The process is one of its own (`python -m components.optimize.measure job.json`): the pipeline's has TensorFlow set
+for repeatable training, which doubles the latency of a convolution and is not what a server does.
+"""
 
 import gc
+import json
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from components.config import Section
 from components.optimize.table import Measured
+from components.optimize.worker import process_environment
 from serving.digest import model_files
 from serving.engine.base import Engine
 from serving.signature import DEFAULT_SIGNATURE
@@ -19,6 +28,9 @@ from serving.signature import DEFAULT_SIGNATURE
 ROUNDS = 20
 LEAST_CALLS = 5
 BATCH = 32
+#: Raw requests that latency is measured on, one after the other.
+REQUESTS = 64
+TIMES = "times.json"
 
 Request = Mapping[str, np.ndarray[Any, Any]]
 
@@ -34,37 +46,85 @@ def sizes(folder: Path) -> tuple[int, int]:
     return plain, packed + len(packer.flush())
 
 
-def measure(
-    engines: Mapping[str, Engine], folders: Mapping[str, Path], singles: Sequence[Request], seconds: float
-) -> dict[str, Measured]:
-    """Time every engine on the same raw requests, taking turns.
+class Job(Section):
+    """What the process is asked for: these releases by name, timed on the first examples of these files."""
 
-    Args:
-        engines: loaded releases by name, as the server loads them.
-        folders: their files.
-        singles: requests of one example; cycled through, and joined to batches of 32 for the throughput.
-        seconds: measured time for each engine, at batch 1 and again at batch 32.
-    """
-    batch = {
-        name: np.concatenate([one[name] for one, _ in zip(cycle(singles), range(BATCH), strict=False)])
-        for name in singles[0]
-    }
-    one = _time_all(engines, list(singles), seconds)
-    many = _time_all(engines, [batch], seconds)
-    found = {}
-    for name in engines:
-        plain, packed = sizes(folders[name])
-        found[name] = Measured(
-            bytes=plain,
-            gzip_bytes=packed,
-            p50_us=float(np.percentile(one[name], 50) / 1e3),
-            p99_us=float(np.percentile(one[name], 99) / 1e3),
-            examples_per_second=float(BATCH * 1e9 / np.median(many[name])),
+    folders: dict[str, str]
+    files: tuple[str, ...]
+    seconds: float
+
+
+class Measurement:
+    """A process that loads the releases at once, and measures when it is told to."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self._job = job
+        self._folder = folder
+        path = folder / "measure.json"
+        path.write_text(job.model_dump_json())
+        self._log = (folder / "measure-log.txt").open("w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "components.optimize.measure", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=process_environment(),
         )
-    return found
+
+    def result(self) -> dict[str, Measured]:
+        """Measure now; sizes and speed by name.
+
+        Raises:
+            RuntimeError: the process failed; names its log.
+        """
+        self._process.communicate(b"go\n")
+        self.close()
+        if self._process.returncode:
+            raise RuntimeError(f"measuring ended with code {self._process.returncode}; see {self._log.name}")
+        times = json.loads((self._folder / TIMES).read_text())
+        return {name: _measured(Path(folder), times[name]) for name, folder in self._job.folders.items()}
+
+    def close(self) -> None:
+        """End the process, if it has not been told to measure; calling it twice is harmless."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._process.wait()
+        self._log.close()
 
 
-def _time_all(engines: Mapping[str, Engine], requests: list[Request], seconds: float) -> dict[str, list[int]]:
+def _measured(folder: Path, times: dict[str, list[int]]) -> Measured:
+    plain, packed = sizes(folder)
+    return Measured(
+        bytes=plain,
+        gzip_bytes=packed,
+        p50_us=float(np.percentile(times["one"], 50) / 1e3),
+        p99_us=float(np.percentile(times["one"], 99) / 1e3),
+        examples_per_second=float(BATCH * 1e9 / np.median(times["many"])),
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Load, wait for a line, time every release at batch 1 and 32, write the times in nanoseconds."""
+    from components.raw import raw_inputs, read_examples
+    from serving.engine.open import EngineOptions, open_engine
+
+    path = Path(arguments[0])
+    job = Job.model_validate_json(path.read_text())
+    engines = {name: open_engine(Path(folder), EngineOptions()) for name, folder in job.folders.items()}
+    inputs = next(iter(engines.values())).signatures[DEFAULT_SIGNATURE].inputs
+    singles = [raw_inputs([example], inputs) for example in read_examples(job.files, REQUESTS)]
+    batch = raw_inputs(read_examples(job.files, BATCH), inputs)
+    if len(singles) < BATCH:
+        fill = [singles[index % len(singles)] for index in range(BATCH)]
+        batch = {name: np.concatenate([one[name] for one in fill]) for name in inputs}
+    if not sys.stdin.readline():
+        return  # the pipeline gave up meanwhile
+    one, many = _time_all(engines, singles, job.seconds), _time_all(engines, [batch], job.seconds)
+    times = {name: {"one": one[name], "many": many[name]} for name in engines}
+    (path.parent / TIMES).write_text(json.dumps(times))
+
+
+def _time_all(engines: Mapping[str, Engine], requests: Sequence[Request], seconds: float) -> dict[str, list[int]]:
     """Nanoseconds of each call, by engine."""
     for engine in engines.values():
         for request in requests:  # every shape once: XLA compiles for each
@@ -94,3 +154,7 @@ def _turn(engine: Engine, requests: Iterator[Request], slice_ns: int) -> list[in
         engine.run(DEFAULT_SIGNATURE, request)
         taken.append(time.perf_counter_ns() - started)
     return taken
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

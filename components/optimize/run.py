@@ -5,11 +5,8 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from components.evaluate import metrics
 from components.evaluate.config import EvaluateConfig
@@ -18,23 +15,20 @@ from components.evaluate.predict import write_predictions
 from components.optimize import gate, light
 from components.optimize.config import FLOAT, OptimizeConfig
 from components.optimize.litert import FILE
-from components.optimize.measure import measure
+from components.optimize.measure import Job, Measurement
 from components.optimize.parent import Parent
 from components.optimize.predictions import agreement
 from components.optimize.table import Row
 from components.optimize.worker import Built, build_all
 from components.preprocess.config import PreprocessConfig
-from components.raw import raw_inputs, read_examples
+from components.raw import read_examples
 from components.verdict import Verdict
 from serving.digest import file_digests, model_digest
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
 from serving.errors import ServingError
-from serving.signature import DEFAULT_SIGNATURE
 
 GATE = "optimize"
-#: Raw requests that latency is measured on; as many differing ones as fit the caches of a real server's day.
-REQUESTS = 64
 #: Raw examples on which the two forms of preprocessing are compared.
 COMPARED = 200
 PREDICTIONS = "predictions.arrow"
@@ -86,9 +80,14 @@ def optimize(task: Task) -> tuple[list[Row], Verdict, Path | None]:
     folders |= {one.chain: task.variants / one.chain for one in built if not one.skipped}
     engines, broken = _load(folders)
     built = [one.model_copy(update={"skipped": broken.get(one.chain, one.skipped)}) for one in built]
+    folders = {name: folders[name] for name in engines}
+    places = {name: str(folder) for name, folder in folders.items()}
+    job = Job(folders=places, files=tuple(task.files), seconds=task.config.measured_seconds)
+    measurement = Measurement(job, task.folder)
     try:
-        rows = _judge(task, engines, {name: folders[name] for name in engines}, built)
+        rows = _judge(task, engines, folders, built, measurement)
     finally:
+        measurement.close()
         for engine in engines.values():
             engine.close()
     return _decide(task, rows, folders, notes)
@@ -122,7 +121,11 @@ def _load(folders: dict[str, Path]) -> tuple[dict[str, Engine], dict[str, str]]:
 
 
 def _judge(
-    task: Task, engines: dict[str, Engine], folders: dict[str, Path], built: Sequence[Built]
+    task: Task,
+    engines: dict[str, Engine],
+    folders: dict[str, Path],
+    built: Sequence[Built],
+    measurement: Measurement,
 ) -> list[Row]:
     classes, evaluate = task.parent.classes, task.evaluate
     log.info("predicting with %s", ", ".join(engines))
@@ -146,7 +149,7 @@ def _judge(
     )
     results = metrics.load(task.folder, list(engines))
     log.info("measuring size and speed")
-    measured = measure(engines, folders, _requests(task, engines[FLOAT]), task.config.measured_seconds)
+    measured = measurement.result()
     seconds = {one.chain: one.seconds for one in built}
     rows = []
     for name in engines:
@@ -183,14 +186,6 @@ def _judge(
 def _key(threshold: Any, classes: Sequence[str]) -> str:
     name = threshold.class_name
     return metrics.Wanted(threshold.metric, None if name is None else list(classes).index(name)).key
-
-
-def _requests(task: Task, engine: Engine) -> list[dict[str, np.ndarray[Any, Any]]]:
-    """Raw features of single examples, as a client sends them."""
-    inputs = engine.signatures[DEFAULT_SIGNATURE].inputs
-    return [
-        raw_inputs([example], inputs) for example in islice(read_examples(task.files, REQUESTS), REQUESTS)
-    ]
 
 
 def _decide(

@@ -67,17 +67,22 @@ def _run(job: Job, folder: Path) -> int:
     """Run the process; its exit code."""
     path = folder / "job.json"
     path.write_text(job.model_dump_json())
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    root = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
     with (folder / LOG).open("a") as output:
         return subprocess.run(
             [sys.executable, "-m", "components.optimize.worker", str(path)],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=process_environment(),
             check=False,
         ).returncode
+
+
+def process_environment() -> dict[str, str]:
+    """The environment of a Python process that finds Slipway and uses tf_keras as the pipeline does."""
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    return environment
 
 
 def _in_words(code: int) -> str:
