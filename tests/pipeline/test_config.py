@@ -24,11 +24,11 @@ def _changed(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  epochs: 30", "  epoch: 30", "train.epoch: unknown key; did you mean epochs?"),
+        ("  epochs: 40", "  epoch: 40", "train.epoch: unknown key; did you mean epochs?"),
         ("  path: samples/digits", "  paht: samples/digits", "data.paht: unknown key; did you mean path?"),
         ("model_name: digits\n", "", "model_name: missing, and required"),
         ("model_name: digits", "model_name: ../x", "becomes a folder and a URL"),
-        ("  epochs: 30", "  epochs: many", "train.epochs: Input should be a valid integer"),
+        ("  epochs: 40", "  epochs: many", "train.epochs: Input should be a valid integer"),
         ("  module: cnn", "  module: gan", "module is one of cnn, lstm or the path of a .py file, not 'gan'"),
         ("  inputs: [image]", "  inputs: [label]", "the model would read the answer"),
         ("  image_shape: [8, 8, 1]", "  image_shape: [8, 8, 2]", "with 1, 3 or 4 channels"),
