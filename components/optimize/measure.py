@@ -124,7 +124,9 @@ def main(arguments: Sequence[str]) -> None:
     (path.parent / TIMES).write_text(json.dumps(times))
 
 
-def _time_all(engines: Mapping[str, Engine], requests: Sequence[Request], seconds: float) -> dict[str, list[int]]:
+def _time_all(
+    engines: Mapping[str, Engine], requests: Sequence[Request], seconds: float
+) -> dict[str, list[int]]:
     """Nanoseconds of each call, by engine."""
     for engine in engines.values():
         for request in requests:  # every shape once: XLA compiles for each
