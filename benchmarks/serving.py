@@ -161,7 +161,9 @@ def main() -> None:
     parser.add_argument("--clients", default="1,32")
     parser.add_argument("--batches", default="1,32")
     parser.add_argument(
-        "--only", default="", help="one of cnn-saved_model, cnn-litert, lstm-saved_model, lstm-litert"
+        "--only",
+        default="",
+        help="one of cnn-saved_model, cnn-litert, lstm-saved_model, lstm-litert; or peers",
     )
     parser.add_argument("--peers", default="", help=f"comma list of {', '.join(PEERS)}")
     parser.add_argument("--models", default="/tmp/slipway-benchmark-models")
@@ -178,11 +180,8 @@ def main() -> None:
     )
     clients = [int(text) for text in options.clients.split(",")]
     batches = [int(text) for text in options.batches.split(",")]
-    names = (
-        [options.only]
-        if options.only
-        else ["cnn-saved_model", "cnn-litert", "lstm-saved_model", "lstm-litert"]
-    )
+    all_names = ("cnn-saved_model", "cnn-litert", "lstm-saved_model", "lstm-litert")
+    names = [name for name in all_names if options.only in ("", name)]
     for name in names:
         measure(name, Path(options.models) / name, options.seconds, clients, batches)
     for peer in filter(None, options.peers.split(",")):

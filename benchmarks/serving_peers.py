@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +40,6 @@ PEERS = {
     "mosec": Peer(("mosec",), "/inference"),
     "litserve": Peer(("litserve",), "/predict"),
     "bentoml": Peer(("bentoml",), "/predict"),
-    "mlserver": Peer(("mlserver",), "/v2/models/cnn/infer"),
-    "ray": Peer(("ray[serve]",), "/"),
 }
 
 
