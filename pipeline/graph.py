@@ -123,6 +123,7 @@ def build(config: Config) -> list[Any]:
             preprocess_config=config.preprocess.model_dump_json(),
             model_name=config.model_name,
             module=config.model.module,
+            push_format=config.push.format,
             split=config.evaluation_split,
             label=label,
             code_digest=code_digest("components.optimize", "components.evaluate", "components.verdict"),

@@ -47,6 +47,7 @@ def Optimizer(  # noqa: N802  (a component's name is its class name)
     preprocess_config: Parameter[str],
     model_name: Parameter[str],
     module: Parameter[str],
+    push_format: Parameter[str],
     split: Parameter[str],
     label: Parameter[str],
     code_digest: Parameter[str],
@@ -68,6 +69,7 @@ def Optimizer(  # noqa: N802  (a component's name is its class name)
         preprocess_config: JSON of `PreprocessConfig`.
         model_name: the title of the picture.
         module: `model.module`, where a user's own layers are defined.
+        push_format: `push.format`: who is to load what is released.
         split: the split to judge on.
         label: the label's feature name.
         code_digest: part of the cache key.
@@ -100,6 +102,7 @@ def Optimizer(  # noqa: N802  (a component's name is its class name)
             beam_pipeline=beam_pipeline,
             folder=folder,
             variants=variants,
+            push_format="tf_serving" if push_format == "tf_serving" else "slipway",
         )
     )
     write_rows(rows, folder)

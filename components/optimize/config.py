@@ -89,10 +89,6 @@ class OptimizeConfig(Section):
         description="names, or chains such as distilled+int8",
     )
     modules: dict[str, str] = Field({}, description="your own techniques: name → .py file with build(…)")
-    server: Literal["slipway", "tf_serving"] = Field(
-        "slipway",
-        description="who loads what is pushed; stock TF Serving cannot preprocess for a LiteRT model",
-    )
     objective: Objective = "latency"
     tie: float = Field(
         0.05, ge=0, lt=1, description="within this share of the best, the simpler one is picked"

@@ -21,6 +21,7 @@ from components.optimize.predictions import agreement
 from components.optimize.table import Row
 from components.optimize.worker import Built, build_all
 from components.preprocess.config import PreprocessConfig
+from components.push.config import Format
 from components.raw import read_examples
 from components.verdict import Verdict
 from serving.digest import file_digests, model_digest
@@ -48,6 +49,7 @@ class Task:
         beam_pipeline: where TFMA runs; it is used up.
         folder: where predictions and metrics are kept.
         variants: where the variants are built; one folder each, a release by its layout.
+        push_format: who is to load what is released.
     """
 
     parent: Parent
@@ -58,6 +60,7 @@ class Task:
     beam_pipeline: Any
     folder: Path
     variants: Path
+    push_format: Format = "slipway"
 
 
 def optimize(task: Task) -> tuple[list[Row], Verdict, Path | None]:
@@ -72,7 +75,7 @@ def optimize(task: Task) -> tuple[list[Row], Verdict, Path | None]:
     with ThreadPoolExecutor(
         1
     ) as pool:  # the building is done by another process, which is waited for meanwhile
-        building = pool.submit(build_all, task.parent, task.config, task.variants)
+        building = pool.submit(build_all, task.parent, task.config, task.push_format, task.variants)
         said = _prepare(task, prepared)
         built = building.result()
     notes = [f"LiteRT variants: {said}"] if _finish(task, built, prepared) else []

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
-from components.train.export import EXAMPLES_SIGNATURE, RAW_SIGNATURE, _as_parsed, _client_shape, export
+from components.train.export import EXAMPLES_SIGNATURE, RAW_SIGNATURE, as_parsed, client_shape, export
 from components.train.inputs import to_model_inputs
 from serving.saved_model import load
 
@@ -52,10 +52,10 @@ def write_preprocessing(parent: Parent, target: Path) -> None:
         return {name: features[name] for name in names}
 
     def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return transformed({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+        return transformed({name: as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
 
     specs = {
-        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+        name: tf.TensorSpec(client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
     }
     # Traced by name, which an input signature, a list of positions, cannot say.
     by_name = tf.function(serving_default)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from components.modules import load_function
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
+from components.push.config import Format
 
 Kind = Literal["model", "files"]
 
@@ -89,7 +90,7 @@ def find(name: str, config: OptimizeConfig) -> Technique:
     return techniques[name]
 
 
-def steps(chain: str, config: OptimizeConfig) -> list[Technique]:
+def steps(chain: str, config: OptimizeConfig, push_format: Format) -> list[Technique]:
     """Resolve a chain to its techniques; the last one writes files.
 
     Raises:
@@ -101,7 +102,7 @@ def steps(chain: str, config: OptimizeConfig) -> list[Technique]:
             raise InapplicableError(f"{technique.name} writes the files, so it must be the last of the chain")
     last = found[-1]
     if last.kind == "model":
-        found.append(find("saved_model" if config.server == "tf_serving" else last.finish, config))
-    if config.server == "tf_serving" and found[-1].name in LITERT:
+        found.append(find("saved_model" if push_format == "tf_serving" else last.finish, config))
+    if push_format == "tf_serving" and found[-1].name in LITERT:
         raise InapplicableError("TF Serving cannot run the preprocessing that stands before a LiteRT model")
     return found

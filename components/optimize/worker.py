@@ -18,6 +18,7 @@ from typing import Any
 from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
+from components.push.config import Format
 
 LOG = "log.txt"
 log = logging.getLogger("slipway.optimize")
@@ -28,6 +29,7 @@ class Job(Section):
 
     parent: Parent
     config: OptimizeConfig
+    push_format: Format
     chains: tuple[str, ...]
     folder: str
 
@@ -40,7 +42,7 @@ class Built(Section):
     seconds: float = 0.0
 
 
-def build_all(parent: Parent, config: OptimizeConfig, folder: Path) -> list[Built]:
+def build_all(parent: Parent, config: OptimizeConfig, push_format: Format, folder: Path) -> list[Built]:
     """Build every configured chain into `<folder>/<chain>`; one that cannot be built is skipped with a reason.
 
     A chain during which the process dies is skipped too, and the rest is built by a new process.
@@ -49,7 +51,9 @@ def build_all(parent: Parent, config: OptimizeConfig, folder: Path) -> list[Buil
     remaining = list(config.techniques)
     done: list[Built] = []
     while remaining:
-        job = Job(parent=parent, config=config, chains=tuple(remaining), folder=str(folder))
+        job = Job(
+            parent=parent, config=config, push_format=push_format, chains=tuple(remaining), folder=str(folder)
+        )
         code = _run(job, folder)
         finished = [built for chain in remaining if (built := _read(folder, chain))]
         done += finished
@@ -137,7 +141,7 @@ def _build(chain: str, job: Job, models: dict[tuple[str, ...], Any]) -> str | No
         before: tuple[str, ...] = ()
         if before not in models:
             models[before] = load_keras(job.parent)
-        for technique in steps(chain, job.config):
+        for technique in steps(chain, job.config, job.push_format):
             after = (*before, technique.name)
             if after not in models:
                 work = Work(job.parent, job.config, Path(job.folder) / chain, before)

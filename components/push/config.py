@@ -1,8 +1,13 @@
 """Configuration of the last stage."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.config import Section
+
+#: Who loads what is pushed.
+Format = Literal["slipway", "tf_serving"]
 
 
 class PushConfig(Section):
@@ -10,6 +15,11 @@ class PushConfig(Section):
 
     bucket: str = Field(
         description="fsspec URL: a folder, s3://… or gs://…; the model's folder is made in it"
+    )
+    format: Format = Field(
+        "slipway",
+        description="who loads what is pushed: tf_serving gets SavedModels only, because stock TF Serving cannot "
+        "preprocess for a LiteRT model",
     )
     keep: int = Field(
         5, ge=1, description="how many of the newest versions stay; a labelled one always stays"

@@ -61,13 +61,13 @@ def export(
         }
 
     def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+        return answer({name: as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
 
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return answer(tf.io.parse_example(examples, raw_spec))
 
     raw_tensors = {
-        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+        name: tf.TensorSpec(client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
     }
     # Traced by name, which an input signature, a list of positions, cannot say.
     by_name = tf.function(serving_default)
@@ -81,14 +81,14 @@ def export(
     archive.write_out(str(target))
 
 
-def _client_shape(spec: Any) -> list[int | None]:
+def client_shape(spec: Any) -> list[int | None]:
     """Give the shape a client sends: a single value needs no inner dimension."""
     if isinstance(spec, tf.io.VarLenFeature) or list(spec.shape) in ([], [1]):
         return [None]
     return [None, *spec.shape]
 
 
-def _as_parsed(value: tf.Tensor, spec: Any) -> Any:
+def as_parsed(value: tf.Tensor, spec: Any) -> Any:
     """Give a client's tensor the form that parsing a tf.Example gives."""
     if isinstance(spec, tf.io.VarLenFeature):
         return tf.sparse.from_dense(value[:, None]) if value.dtype == tf.string else _sparse(value)

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from components.optimize.config import OptimizeConfig
 from components.optimize.technique import InapplicableError, steps
+from components.push.config import Format
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,8 @@ def test_mistakes_are_named(fields: dict[str, Any], message: str) -> None:
         OptimizeConfig.model_validate(fields)
 
 
-def names(chain: str, **config: Any) -> list[str]:
-    return [step.name for step in steps(chain, OptimizeConfig.model_validate(config))]
+def names(chain: str, push_format: Format = "slipway") -> list[str]:
+    return [step.name for step in steps(chain, OptimizeConfig(), push_format)]
 
 
 def test_a_chain_ends_with_what_writes_files() -> None:
@@ -40,7 +41,7 @@ def test_a_chain_ends_with_what_writes_files() -> None:
 
 
 def test_what_tf_serving_cannot_load_is_not_built() -> None:
-    assert names("distilled", server="tf_serving") == ["distilled", "saved_model"]
-    assert names("xla", server="tf_serving") == ["xla"]
+    assert names("distilled", "tf_serving") == ["distilled", "saved_model"]
+    assert names("xla", "tf_serving") == ["xla"]
     with pytest.raises(InapplicableError, match="TF Serving"):
-        names("float16", server="tf_serving")
+        names("float16", "tf_serving")

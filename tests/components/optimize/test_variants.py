@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from components.evaluate import metrics
 from components.evaluate.config import EvaluateConfig
-from components.optimize import gate, run, tradeoff
-from components.optimize.config import Budgets, OptimizeConfig
+from components.optimize import gate, tradeoff
+from components.optimize.config import Budgets
 from components.optimize.run import Task, optimize
 from components.optimize.table import Row, outcome, read_rows, write_rows
 from components.verdict import Verdict
@@ -169,6 +169,44 @@ def test_a_damaged_class_is_refused_by_its_slice(done: Any) -> None:
     assert gate.pick([float_row, bad], task.evaluate, task.config) == "float"
 
 
+@pytest.mark.parametrize(("sliced", "pick"), [(False, "sabotage+int8_dynamic"), (True, "float")])
+def test_the_slice_changes_what_is_picked(images: Made, tmp_path: Path, sliced: bool, pick: str) -> None:
+    (tmp_path / "sabotage.py").write_text(SABOTAGE)
+    evaluate = EVALUATE if sliced else {"thresholds": EVALUATE["thresholds"][:1]}
+    task = images.task(
+        tmp_path,
+        evaluate,
+        techniques=["sabotage+int8_dynamic"],
+        modules={"sabotage": str(tmp_path / "sabotage.py")},
+        objective="size",
+        max_drop=0.15,
+        max_slice_drop=0.4,
+        measured_seconds=0.02,
+    )
+    rows, verdict, _ = optimize(task)
+    assert [row.name for row in rows if row.picked] == [pick]
+    assert verdict.digest == by_name(rows)[pick].digest
+
+
+@pytest.mark.parametrize(("on_failure", "passed"), [("float", True), ("stop", False)])
+def test_a_run_whose_budget_nothing_meets(
+    images: Made, tmp_path: Path, on_failure: str, passed: bool
+) -> None:
+    task = images.task(
+        tmp_path,
+        EVALUATE,
+        techniques=["float16"],
+        budgets={"max_bytes": 1},
+        on_failure=on_failure,
+        measured_seconds=0.02,
+    )
+    rows, verdict, folder = optimize(task)
+    assert verdict.passed is passed
+    assert verdict.summary.startswith("WARNING: no variant passed")
+    assert folder == (Path(images.parent.saved_model) if passed else None)
+    assert all("bytes" in outcome(row) for row in rows if not row.picked)
+
+
 def test_the_smallest_that_passed_is_picked(done: Any) -> None:
     _, rows, verdict, folder = done
     (picked,) = [row for row in rows if row.picked]
@@ -200,24 +238,6 @@ def test_the_table_and_the_picture(done: Any, tmp_path: Path) -> None:
     assert "<script src=" not in page
     assert all(f">{row.name}</td>" in page for row in rows)
     assert "Pareto front" in page
-
-
-@pytest.mark.parametrize(("on_failure", "released"), [("float", True), ("stop", False)])
-def test_a_budget_that_nothing_meets(done: Any, on_failure: str, released: bool) -> None:
-    task, rows, _, _ = done
-    config = OptimizeConfig.model_validate({"budgets": {"max_bytes": 1}, "on_failure": on_failure})
-    poor = [
-        row.model_copy(update={"checks": tuple(gate.budget_checks(row.measured, config)), "passed": False})
-        for row in rows
-        if row.measured
-    ]
-    strict = Task(**{**vars(task), "config": config})
-    folders = {"float": Path(task.parent.saved_model)}
-    table, verdict, folder = run._decide(strict, poor, folders, [])
-    assert verdict.passed is released
-    assert (folder == folders["float"]) is released
-    assert verdict.summary.startswith("WARNING: no variant passed")
-    assert [row.name for row in table if row.picked] == (["float"] if released else [])
 
 
 def test_keras_3_models_are_converted_and_the_rest_is_skipped(images: Made, tmp_path: Path) -> None:
