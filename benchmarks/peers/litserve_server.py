@@ -12,7 +12,7 @@ from serving.saved_model import load
 MODEL, PORT = sys.argv[1], int(sys.argv[2])
 
 
-class Predict(ls.LitAPI):  # type: ignore[misc]
+class Predict(ls.LitAPI):
     """Runs batches that LitServe has joined."""
 
     def setup(self, device: str) -> None:

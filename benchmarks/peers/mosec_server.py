@@ -15,7 +15,7 @@ if sys.argv[1] != "--port":  # else a worker, which mosec starts anew with its o
     sys.argv[1:] = ["--port", sys.argv[2]]
 
 
-class Predict(Worker):  # type: ignore[misc]
+class Predict(Worker):
     """Runs batches that mosec has joined."""
 
     def __init__(self) -> None:
