@@ -33,7 +33,8 @@ class Executor:
 
         Args:
             call: what to run.
-            deadline: on the monotonic clock; when it passes the caller is answered, though the call goes on.
+            deadline: on the monotonic clock; when it passes the caller is answered. A call that has begun then goes
+                on, unheard; one that still waits for a thread is not made, and neither is one whose caller left.
 
         Raises:
             ServingError: DEADLINE_EXCEEDED.
@@ -47,9 +48,8 @@ class Executor:
             return await future
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await asyncio.shield(future)
+                return await future
         except TimeoutError:
-            future.add_done_callback(_retrieve)
             raise expired() from None
 
     def _timed(self, call: Callable[[], Result]) -> Result:
@@ -67,9 +67,3 @@ class Executor:
 def expired() -> ServingError:
     """The answer when there is no time left."""
     return ServingError(Code.DEADLINE_EXCEEDED, "the deadline passed before the model had answered")
-
-
-def _retrieve(future: "asyncio.Future[Result]") -> None:
-    """Looks at a result nobody waits for any more, so that an error in it is not reported as unseen."""
-    if not future.cancelled():
-        future.exception()

@@ -11,6 +11,7 @@ import uvicorn
 from serving.flags import Flags
 from serving.ops.tls import Tls, ssl_context
 from serving.rest.app import RestApi
+from serving.rest.connection import Connection
 
 log = logging.getLogger("slipway.server")
 
@@ -51,7 +52,7 @@ def start_rest(app: RestApi, flags: Flags, tls: Tls | None) -> RestListener | No
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",

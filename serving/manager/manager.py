@@ -224,11 +224,11 @@ class ModelManager:
             if time.monotonic() < self._poll_at:
                 return
             configs = [model.config for model in self._models.values() if model.config.base_path]
-        found: dict[str, dict[int, str] | OSError] = {}
+        found: dict[str, dict[int, str] | Exception] = {}
         for config in configs:
             try:
                 found[config.name] = find_versions(config.base_path)
-            except OSError as error:
+            except Exception as error:  # object stores' clients have kinds of their own beside OSError
                 found[config.name] = error
         with self._changed:
             for config in configs:

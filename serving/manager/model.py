@@ -24,10 +24,10 @@ class Model:
         ready = [version for version in self.versions.values() if version.state is State.AVAILABLE]
         self.latest = max(ready, key=lambda version: version.number, default=None)
 
-    def note(self, found: dict[int, str] | OSError) -> None:
+    def note(self, found: dict[int, str] | Exception) -> None:
         """Takes in what a poll found. A place that cannot be looked into changes nothing."""
         name = self.config.name
-        if isinstance(found, OSError):
+        if isinstance(found, Exception):
             if str(found) != self.trouble:
                 log.warning("model %s: cannot look for versions: %s", name, found)
                 self.trouble = str(found)

@@ -150,7 +150,7 @@ class RequestLogs:
             bucket = open_bucket(folder or ".")
             bucket.upload(file.path, name)
             self._trim(folder, stem or model)
-        except OSError as error:
+        except Exception as error:  # object stores' clients have kinds of their own beside OSError
             log.error("cannot write the request log %s/%s: %s", folder, name, error)
             self._metrics.request_logs.add(model, "UNAVAILABLE")
         finally:

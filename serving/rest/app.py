@@ -14,6 +14,7 @@ from serving.ops.auth import Tokens
 from serving.ops.request_log import RequestLogs
 from serving.rest import decode, encode, log_entries, metadata, routes
 from serving.rest.body import Message, Receive, read_body
+from serving.rest.connection import abandoned_with
 from serving.rest.example_json import read_examples
 from serving.signature import DEFAULT_SIGNATURE
 
@@ -131,7 +132,8 @@ class RestApi:
             else:
                 data = await read_body(scope, receive, self._plane.limits.body_bytes)
                 scope["slipway.received"] = len(data)
-                body = await self._call(route, data, started + self._options.timeout_seconds, scope)
+                with abandoned_with(scope):
+                    body = await self._call(route, data, started + self._options.timeout_seconds, scope)
         except ServingError as error:
             code, body = error.code, encode.error(error.message)
         except Exception as error:
