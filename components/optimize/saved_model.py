@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
-from components.train.export import EXAMPLES_SIGNATURE, RAW_SIGNATURE, as_parsed, client_shape, export
+from components.train.export import EXAMPLES_SIGNATURE, add_signatures, export
 from components.train.inputs import to_model_inputs
 from serving.saved_model import load
 
@@ -51,21 +51,7 @@ def write_preprocessing(parent: Parent, target: Path) -> None:
         features = to_model_inputs(archive.preprocess(raw))
         return {name: features[name] for name in names}
 
-    def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return transformed({name: as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
-
-    specs = {
-        name: tf.TensorSpec(client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
-    }
-    # Traced by name, which an input signature, a list of positions, cannot say.
-    by_name = tf.function(serving_default)
-    by_name.get_concrete_function(**specs)
-    archive.add_endpoint(RAW_SIGNATURE, by_name)
-    archive.add_endpoint(
-        EXAMPLES_SIGNATURE,
-        tf.function(lambda examples: transformed(tf.io.parse_example(examples, raw_spec))),
-        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
-    )
+    add_signatures(archive, raw_spec, transformed)
     archive.write_out(str(target))
 
 

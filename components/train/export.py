@@ -1,6 +1,6 @@
 """Export: one SavedModel that takes raw features, whatever the model is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,35 +60,46 @@ def export(
             "label": tf.gather(tf.constant(list(classes)), class_id),
         }
 
-    def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer({name: as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
-
-    def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(tf.io.parse_example(examples, raw_spec))
-
-    raw_tensors = {
-        name: tf.TensorSpec(client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
-    }
-    # Traced by name, which an input signature, a list of positions, cannot say.
-    by_name = tf.function(serving_default)
-    by_name.get_concrete_function(**raw_tensors)
-    archive.add_endpoint(RAW_SIGNATURE, by_name)
-    archive.add_endpoint(
-        EXAMPLES_SIGNATURE,
-        tf.function(serve_examples),
-        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
-    )
+    add_signatures(archive, raw_spec, answer)
     archive.write_out(str(target))
 
 
-def client_shape(spec: Any) -> list[int | None]:
+def add_signatures(
+    archive: Any, raw_spec: dict[str, Any], answer: Callable[[dict[str, Any]], dict[str, tf.Tensor]]
+) -> None:
+    """Add `serving_default` (raw tensors by name) and `serve_examples` (serialized tf.Example) to an ExportArchive.
+
+    Arguments:
+        archive: of either Keras.
+        raw_spec: how the raw features are parsed.
+        answer: from parsed raw features to outputs.
+    """
+
+    def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+
+    tensors = {
+        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+    }
+    # Traced by name, which an input signature, a list of positions, cannot say.
+    by_name = tf.function(serving_default)
+    by_name.get_concrete_function(**tensors)
+    archive.add_endpoint(RAW_SIGNATURE, by_name)
+    archive.add_endpoint(
+        EXAMPLES_SIGNATURE,
+        tf.function(lambda examples: answer(tf.io.parse_example(examples, raw_spec))),
+        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
+    )
+
+
+def _client_shape(spec: Any) -> list[int | None]:
     """Give the shape a client sends: a single value needs no inner dimension."""
     if isinstance(spec, tf.io.VarLenFeature) or list(spec.shape) in ([], [1]):
         return [None]
     return [None, *spec.shape]
 
 
-def as_parsed(value: tf.Tensor, spec: Any) -> Any:
+def _as_parsed(value: tf.Tensor, spec: Any) -> Any:
     """Give a client's tensor the form that parsing a tf.Example gives."""
     if isinstance(spec, tf.io.VarLenFeature):
         return tf.sparse.from_dense(value[:, None]) if value.dtype == tf.string else _sparse(value)

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -79,22 +79,3 @@ def example(**values: bytes | int | float) -> bytes:
         kind = {bytes: "bytes_list", int: "int64_list", float: "float_list"}[type(value)]
         getattr(made.features.feature[name], kind).value.append(value)
     return bytes(made.SerializeToString())
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[str]:
-    """An empty S3 bucket in moto's server, found by the environment, as in real life."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        boto3.client("s3").create_bucket(Bucket="raw")
-        yield "s3://raw"
-    server.stop()

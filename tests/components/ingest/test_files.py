@@ -47,20 +47,20 @@ def test_the_sample_is_made_once(tmp_path: Path) -> None:
         files.ensure(config.model_copy(update={"path": str(tmp_path / "x"), "make": "data.nothing:write"}))
 
 
-def test_s3(bucket: str, read: Read) -> None:
-    fs, _ = fsspec.core.url_to_fs(bucket)
-    fs.pipe("raw/text/a.csv", b"text,label\nfine,a\nworse,b\n")
-    config = DataConfig(format="csv", path=f"{bucket}/text")
+def test_s3(s3_url: str, read: Read) -> None:
+    fs, _ = fsspec.core.url_to_fs(s3_url)
+    fs.pipe(f"{s3_url}/text/a.csv", b"text,label\nfine,a\nworse,b\n")
+    config = DataConfig(format="csv", path=f"{s3_url}/text")
     rows, bad = read(config)
     assert not bad
     assert [features(row)["text"] for row in rows] == [b"fine", b"worse"]
-    assert rows[0].source == "s3://raw/text/a.csv"
+    assert rows[0].source == f"{s3_url}/text/a.csv"
     first = files.fingerprint(config)
     assert files.fingerprint(config) == first
-    fs.pipe("raw/text/a.csv", b"text,label\nfine,a\nworse,a\n")
+    fs.pipe(f"{s3_url}/text/a.csv", b"text,label\nfine,a\nworse,a\n")
     assert files.fingerprint(config) != first
 
-    fs.pipe({"raw/pictures/cat/1.png": png(1), "raw/pictures/dog/1.png": png(2)})
-    rows, bad = read(DataConfig(format="images", path=f"{bucket}/pictures/"))
+    fs.pipe({f"{s3_url}/pictures/cat/1.png": png(1), f"{s3_url}/pictures/dog/1.png": png(2)})
+    rows, bad = read(DataConfig(format="images", path=f"{s3_url}/pictures/"))
     assert not bad
     assert [row.label for row in rows] == ["cat", "dog"]
