@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.config import Section
+from serving.bucket import open_bucket
 
 #: Who loads what is pushed.
 Format = Literal["slipway", "tf_serving"]
@@ -24,3 +25,10 @@ class PushConfig(Section):
     keep: int = Field(
         5, ge=1, description="how many of the newest versions stay; a labelled one always stays"
     )
+
+    @field_validator("bucket")
+    @classmethod
+    def _known_kind(cls, bucket: str) -> str:
+        # Told now, and not after hours of training.
+        open_bucket(bucket)
+        return bucket

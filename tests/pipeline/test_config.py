@@ -31,6 +31,11 @@ def _changed(tmp_path: Path, old: str, new: str) -> Path:
         ("  epochs: 40", "  epochs: many", "train.epochs: Input should be a valid integer"),
         ("  module: cnn", "  module: gan", "module is one of cnn, lstm or the path of a .py file, not 'gan'"),
         ("  inputs: [image]", "  inputs: [label]", "the model would read the answer"),
+        (
+            "  bucket: bucket",
+            "  bucket: ftp://models",
+            "push.bucket: bucket URL 'ftp://models': the scheme 'ftp' is not",
+        ),
         ("  image_shape: [8, 8, 1]", "  image_shape: [8, 8, 2]", "with 1, 3 or 4 channels"),
         ("lower_bound: 0.94, max_drop: 0.01}", "lower_bond: 0.94}", "did you mean lower_bound?"),
         ("lower_bound: 0.94, max_drop: 0.01}", "}", "the threshold on accuracy has no bound"),
