@@ -7,14 +7,18 @@ TFX keys its cache on a function's dotted name, not on what it says. Every stage
 import ast
 import hashlib
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def code_digest(*packages: str, module: Path | None = None, without: str | None = None) -> str:
-    """Digest the Python sources of packages (or single modules), and of a user's file.
+def code_digest(
+    *packages: str, module: Path | None = None, without: str | None = None, files: Iterable[str] = ()
+) -> str:
+    """Digest the Python sources of packages (or single modules), of a user's file, and of other files.
 
     The user's file is digested as its syntax tree, so that comments and layout do not count; `without` names a
-    function that is left out of it: an edited `build_model` is no reason to preprocess again.
+    function that is left out of it: an edited `build_model` is no reason to preprocess again. Other files count by
+    their content; one that is missing is left for the stage to complain of.
 
     Raises:
         ModuleNotFoundError: a package is not importable.
@@ -26,13 +30,15 @@ def code_digest(*packages: str, module: Path | None = None, without: str | None 
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(package)
         origin = Path(spec.origin)
-        files = sorted(origin.parent.glob("*.py")) if spec.submodule_search_locations else [origin]
-        for file in files:
-            hasher.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        sources = sorted(origin.parent.glob("*.py")) if spec.submodule_search_locations else [origin]
+        for source in sources:
+            hasher.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     if module is not None:
         tree = ast.parse(module.read_text(), filename=str(module))
         tree.body = [
             node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == without)
         ]
         hasher.update(ast.dump(tree).encode())
+    for path in (Path(name) for name in files):
+        hasher.update(path.read_bytes() if path.is_file() else b"")
     return hasher.hexdigest()[:16]

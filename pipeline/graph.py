@@ -38,6 +38,7 @@ def build(config: Config) -> list[Any]:
     user_model = Path(config.model.module) if config.model.module.endswith(".py") else None
     user_preprocess = Path(config.preprocess.module) if config.preprocess.module.endswith(".py") else None
     label = config.data.label
+    compared = filter(None, (config.schema_.serving_statistics, config.schema_.previous_statistics))
 
     ingest = Ingest(config.data, code_digest=code_digest("components.ingest"))
     statistics = StatisticsGen(examples=ingest.outputs["examples"])
@@ -56,7 +57,7 @@ def build(config: Config) -> list[Any]:
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
         schema_config=config.schema_.model_dump_json(),
-        code_digest=code_digest("components.validate"),
+        code_digest=code_digest("components.validate", "components.verdict", files=compared),
     )
     transform = Transform(
         examples=ingest.outputs["examples"],

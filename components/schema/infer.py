@@ -1,12 +1,14 @@
 """Inference of a schema from statistics, and the text file that people review."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from google.protobuf.message import DecodeError
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.schema.config import Comparator, SchemaConfig
 
@@ -155,7 +157,7 @@ def write_schema(schema: Any, path: str | Path) -> None:
 
 
 def read_statistics(path: str) -> Any:
-    """Read a statistics file in binary or text form, as TFDV writes either.
+    """Read a statistics file: as StatisticsGen writes it, as TFDV's text, or as its TFRecord.
 
     Raises:
         SchemaError: there is no such file, or it holds no statistics.
@@ -164,7 +166,11 @@ def read_statistics(path: str) -> Any:
         raise SchemaError(
             f"statistics file {path!r} does not exist: check schema.serving_statistics and previous_statistics"
         )
-    loaded = tfdv.load_statistics(path)
-    if not isinstance(loaded, statistics_pb2.DatasetFeatureStatisticsList) or not loaded.datasets:
-        raise SchemaError(f"{path}: holds no statistics")
-    return loaded
+    for read in (tfdv.load_stats_binary, tfdv.load_statistics):
+        # Each reader fails in its own way on the others' files.
+        with contextlib.suppress(DecodeError, text_format.ParseError, UnicodeDecodeError):
+            if (loaded := read(path)).datasets:
+                return loaded
+    raise SchemaError(
+        f"{path}: holds no statistics; a FeatureStats.pb of StatisticsGen, or TFDV's text or TFRecord"
+    )

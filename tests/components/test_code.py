@@ -35,3 +35,12 @@ def test_packages_and_modules_are_told_apart() -> None:
     assert code_digest("components.models") != code_digest("components.verdict")
     with pytest.raises(ModuleNotFoundError):
         code_digest("components.absent")
+
+
+def test_other_files_count_by_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.pb"
+    missing = code_digest("components.verdict", files=[str(path)])
+    path.write_bytes(b"one")
+    one = code_digest("components.verdict", files=[str(path)])
+    path.write_bytes(b"two")
+    assert len({missing, one, code_digest("components.verdict", files=[str(path)])}) == 3

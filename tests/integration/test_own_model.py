@@ -93,6 +93,25 @@ def test_the_readme_example_runs_as_it_stands(new_workspace: Callable[[str], Wor
     assert (made.bucket / "mine" / "1").is_dir()
 
 
+def test_skew_against_served_statistics_stops_the_run_and_says_by_how_much(
+    workspace: Workspace, first: Done
+) -> None:
+    import pandas as pd
+    import tensorflow_data_validation as tfdv
+
+    served = tfdv.generate_statistics_from_dataframe(
+        pd.DataFrame({"size": [1.0] * 50, "colour": ["red"] * 50, "label": ["big", "small"] * 25})
+    )
+    (workspace.path / "served.pb").write_bytes(served.SerializeToString())
+    skew = "schema={serving_statistics: served.pb, skew_comparators: {colour: {infinity_norm: 0.1}}}"
+    done = workspace.run("tabular.yaml", skew, "serve.examples=0")
+    assert done.code == 3, done.output
+    assert re.search(
+        r"DataGate: refused .*skew on feature colour is 0\.6\d* and must be at most 0\.1", done.output
+    )
+    assert "Trainer: running" not in done.output
+
+
 def test_a_model_whose_output_does_not_fit_is_named(workspace: Workspace, first: Done) -> None:
     wrong = workspace.path / "wrong.py"
     wrong.write_text(MODEL.read_text().replace("Dense(num_classes", "Dense(num_classes + 1"))

@@ -7,7 +7,15 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.schema.config import Comparator, SchemaConfig
-from components.schema.infer import SchemaError, add_comparators, classes_of, infer, read_schema, write_schema
+from components.schema.infer import (
+    SchemaError,
+    add_comparators,
+    classes_of,
+    infer,
+    read_schema,
+    read_statistics,
+    write_schema,
+)
 from components.validate.gate import anomaly_checks, compare
 
 
@@ -85,6 +93,19 @@ def test_a_schema_survives_its_text_and_a_damaged_one_is_named(schema: Any, tmp_
     (tmp_path / "bad.pbtxt").write_text("feature {")
     with pytest.raises(SchemaError, match=r"bad\.pbtxt: not a schema in text format: "):
         read_schema(tmp_path / "bad.pbtxt")
+
+
+def test_statistics_are_read_in_every_form_that_tfdv_writes(statistics: Any, tmp_path: Path) -> None:
+    (tmp_path / "binary.pb").write_bytes(statistics.SerializeToString())
+    tfdv.write_stats_text(statistics, str(tmp_path / "text.pbtxt"))
+    for name in ("binary.pb", "text.pbtxt"):
+        assert read_statistics(str(tmp_path / name)) == statistics
+    for content in (b"", b"garbage here", b"\xff\xfe\x00"):
+        (tmp_path / "bad").write_bytes(content)
+        with pytest.raises(SchemaError, match="bad: holds no statistics"):
+            read_statistics(str(tmp_path / "bad"))
+    with pytest.raises(SchemaError, match=r"'absent' does not exist: check schema\.serving_statistics"):
+        read_statistics("absent")
 
 
 def test_skew_past_its_threshold_fails_with_its_measure(schema: Any, statistics: Any) -> None:
