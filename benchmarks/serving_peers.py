@@ -4,8 +4,10 @@ The environments are made on demand, below the user's cache folder; they see thi
 path file, so that every server runs the very same engine, and bring their own versions of everything else.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -65,6 +67,8 @@ def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):  # workers that outlive their parent
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(name: str) -> Path:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from serving.text_config import ConfigError
 from serving.warmup import warm_up
 
 log = logging.getLogger("slipway.server")
+# Python's 5 ms are what a thread with a finished answer would wait for the event loop to let it go on.
+_SWITCH_SECONDS = 0.0005
 
 
 async def run(flags: Flags) -> None:
@@ -93,6 +96,7 @@ class Server:
             await rpc.start()
             self._rest.started = True
             _spare_the_collector()
+            sys.setswitchinterval(_SWITCH_SECONDS)
             print(self._ready_line(), flush=True)
             if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
                 tasks.append(asyncio.create_task(self._poll_config(models)))

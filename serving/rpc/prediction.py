@@ -44,7 +44,7 @@ class PredictionService:
         response = predict_pb2.PredictResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
         for alias, value in outputs.items():
-            response.outputs[alias].CopyFrom(tensors.to_proto(value, packed=self.packed))
+            tensors.fill(response.outputs[alias], value, packed=self.packed)
         self.logs.predict(ref.name, request, response)
         return response
 

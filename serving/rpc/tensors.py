@@ -85,8 +85,15 @@ def to_array(proto: Any, alias: str) -> Array:
 
 def to_proto(value: Array, *, packed: bool = False) -> Any:
     """The message of a tensor; `packed` puts its bytes into tensor_content."""
+    proto = tensor_pb2.TensorProto()
+    fill(proto, value, packed=packed)
+    return proto
+
+
+def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
+    """Fills an empty message, such as one inside a response, which then need not be copied there."""
     name = dtypes.name_of(value.dtype)
-    proto = tensor_pb2.TensorProto(dtype=dtypes.NUMBERS[name])
+    proto.dtype = dtypes.NUMBERS[name]
     add = proto.tensor_shape.dim.add
     for size in value.shape:
         add().size = size
@@ -100,7 +107,6 @@ def to_proto(value: Array, *, packed: bool = False) -> Any:
         if name in _CARRIED_AS:
             flat_array = np.ascontiguousarray(flat_array).view(_CARRIED_AS[name])
         getattr(proto, _FIELDS[name]).extend(flat_array.tolist())
-    return proto
 
 
 def _shape(proto: Any, alias: str) -> tuple[int, ...]:

@@ -252,12 +252,6 @@ def test_model_status(models: Any) -> None:
     fails(OUT.NOT_FOUND, "Could not find any versions of model z", models.GetModelStatus, request)
 
 
-def test_a_deadline_that_has_passed(stub: Any) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        stub.Predict(predict_request(x=X), timeout=1e-6)
-    assert caught.value.code() is OUT.DEADLINE_EXCEEDED
-
-
 def test_unix_socket(server: Running) -> None:
     path = next(flag for flag in server.process.args if "grpc_socket_path" in str(flag))  # type: ignore[union-attr]
     with grpc.insecure_channel(f"unix:{str(path).partition('=')[2]}") as channel:

@@ -1,4 +1,4 @@
-"""Clients that go away before they are answered: nothing is computed for them."""
+"""Clients that go away, or run out of time, before they are answered: nothing is computed for them."""
 
 import json
 import re
@@ -65,6 +65,19 @@ def test_grpc(waiting: Running) -> None:
         with pytest.raises(grpc.FutureTimeoutError):
             future.result(timeout=0.3)
         future.cancel()
+        answer = waiting.post("/v1/models/default:predict", {"instances": [2]}, timeout=30)
+        assert answer.json() == {"predictions": [3.0]}
+    assert rows_computed(waiting) == 1
+    assert "Traceback" not in waiting.output()
+
+
+def test_a_grpc_deadline(waiting: Running) -> None:
+    request = predict_request("default", {"x": np.ones(4, np.float32)})
+    with grpc.insecure_channel(waiting.address) as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(request.SerializeToString(), timeout=0.3)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         answer = waiting.post("/v1/models/default:predict", {"instances": [2]}, timeout=30)
         assert answer.json() == {"predictions": [3.0]}
     assert rows_computed(waiting) == 1
