@@ -1,7 +1,7 @@
 """What the server does for a request, free of any protocol: REST and gRPC are thin layers over this.
 
 A call takes a version from the model manager, checks the inputs against the signature, and runs it, through a
-batcher where batching is on.
+batcher where batching is on. The five calls stand together because they share those steps.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 One thread decides; a pool of threads loads; requests take a version with `acquire` and give it back with
 `release`, and a version is freed only when nobody uses it any more.
+It is a long module because all that changes under its one lock is kept in one place.
 """
 
 import logging

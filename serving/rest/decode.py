@@ -2,6 +2,7 @@
 
 Most bodies are plain lists of numbers, which numpy takes whole; whatever it cannot take as it is, and every error,
 goes value by value, so that the answer says what is wrong with which value.
+The module is long because the two ways must agree on every rule, and are best read side by side.
 """
 
 import base64
