@@ -9,11 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
-CALLS = 400
+ROUNDS = 20
 
 
 def run(config: str, folder: Path) -> Path:
@@ -28,35 +26,45 @@ def latest(folder: Path) -> Path:
     return max((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
 
 
-def python_signature(saved_model: Path, examples: list[str]) -> tuple[float, float]:
-    """The median and the 99th percentile in µs of the loaded object's own signature, one example a call."""
+def beside_signature(saved_model: Path, pick: Path, examples: list[str]) -> tuple[float, float]:
+    """The medians in µs, one example a call, of the loaded object's own signature and of the pick in our engine.
+
+    The two take turns in this process, 64 requests a round and one thread each, so that noise hits both alike.
+    """
     import numpy as np
     import tensorflow as tf
 
     from components.raw import raw_inputs, read_examples
-    from serving.saved_model import load
+    from serving.engine.open import EngineOptions, open_engine
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    with load(saved_model) as engine:
-        inputs = engine.signatures["serving_default"].inputs
-        requests: list[dict[str, Any]] = [
-            {name: tf.constant(value) for name, value in raw_inputs([example], inputs).items()}
-            for example in read_examples(examples, 64)
-        ]
+    engine = open_engine(pick, EngineOptions())
+    inputs = engine.signatures["serving_default"].inputs
+    requests = [raw_inputs([example], inputs) for example in read_examples(examples, 64)]
+    tensors = [{name: tf.constant(value) for name, value in request.items()} for request in requests]
     model = tf.saved_model.load(str(saved_model))
     call = model.signatures["serving_default"]
-    for request in requests:
-        call(**request)
-    times = []
-    for request in islice(cycle(requests), CALLS):
-        started = time.perf_counter_ns()
-        call(**request)
-        times.append((time.perf_counter_ns() - started) / 1e3)
-    return float(np.percentile(times, 50)), float(np.percentile(times, 99))
+
+    def by_signature(index: int) -> None:
+        call(**tensors[index])
+
+    def by_engine(index: int) -> None:
+        engine.run("serving_default", requests[index])
+
+    times: tuple[list[float], list[float]] = ([], [])
+    for round_ in range(ROUNDS + 1):
+        for kind, ask in enumerate((by_signature, by_engine)):
+            for index in range(len(requests)):
+                begun = time.perf_counter_ns()
+                ask(index)
+                if round_:  # the first round compiles shapes and makes buffers
+                    times[kind].append((time.perf_counter_ns() - begun) / 1e3)
+    return float(np.median(times[0])), float(np.median(times[1]))
 
 
 def main(configs: list[str]) -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    from components.optimize.config import FLOAT
     from components.optimize.table import as_text, read_rows
 
     for config in configs:
@@ -65,13 +73,16 @@ def main(configs: list[str]) -> None:
             rows = read_rows(latest(artifacts / "Optimizer" / "optimization"))
             model = latest(artifacts / "Trainer" / "model") / "Format-Serving"
             examples = sorted(map(str, latest(artifacts / "Ingest" / "examples").glob("Split-test/*")))
-            p50, p99 = python_signature(model, examples)
             print(f"\n## {config}\n\n{as_text(rows)}\n")
-            print(f"Python signature of the float model: p50 {p50:,.0f} µs, p99 {p99:,.0f} µs", end="")
-            picked = next((row for row in rows if row.picked and row.measured), None)
-            if picked and picked.measured:
-                print(f"; the pick, {picked.name}, is {p50 / picked.measured.p50_us:.1f}× faster", end="")
-            print("\n", flush=True)
+            picked = next(row.name for row in rows if row.picked)
+            folder = latest(artifacts / "Optimizer" / "optimization") / "variants" / picked
+            if picked != FLOAT:
+                signature, pick = beside_signature(model, folder, examples)
+                print(
+                    f"Python signature of the float model {signature:,.0f} µs, {picked} {pick:,.0f} µs: "
+                    f"{signature / pick:.1f}× faster\n",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
