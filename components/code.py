@@ -10,6 +10,8 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
+from components.modules import ModuleError
+
 
 def code_digest(
     *packages: str, module: Path | None = None, without: str | None = None, files: Iterable[str] = ()
@@ -22,7 +24,7 @@ def code_digest(
 
     Raises:
         ModuleNotFoundError: a package is not importable.
-        SyntaxError: the user's file does not parse.
+        ModuleError: the user's file is not there, or does not parse.
     """
     hasher = hashlib.sha256()
     for package in packages:
@@ -34,7 +36,7 @@ def code_digest(
         for source in sources:
             hasher.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     if module is not None:
-        tree = ast.parse(module.read_text(), filename=str(module))
+        tree = _parse(module)
         tree.body = [
             node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == without)
         ]
@@ -42,3 +44,12 @@ def code_digest(
     for path in (Path(name) for name in files):
         hasher.update(path.read_bytes() if path.is_file() else b"")
     return hasher.hexdigest()[:16]
+
+
+def _parse(module: Path) -> ast.Module:
+    try:
+        return ast.parse(module.read_text(), filename=str(module))
+    except FileNotFoundError:
+        raise ModuleError(f"{module}: no such file; model.module and preprocess.module name it") from None
+    except SyntaxError as error:
+        raise ModuleError(f"{module}, line {error.lineno}: {error.msg}") from error

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.code import code_digest
+from components.modules import ModuleError
 
 MODEL = "def build_model(a):\n    return {}\n\n\ndef preprocessing_fn(inputs):\n    return {}\n"
 
@@ -44,3 +45,11 @@ def test_other_files_count_by_their_content(tmp_path: Path) -> None:
     one = code_digest("components.verdict", files=[str(path)])
     path.write_bytes(b"two")
     assert len({missing, one, code_digest("components.verdict", files=[str(path)])}) == 3
+
+
+def test_a_user_file_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match=r"model\.py: no such file"):
+        code_digest(module=tmp_path / "model.py")
+    (tmp_path / "model.py").write_text("x = 1\ndef build_model(:\n")
+    with pytest.raises(ModuleError, match=r"model\.py, line 2: "):
+        code_digest(module=tmp_path / "model.py")
