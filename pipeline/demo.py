@@ -1,7 +1,5 @@
 """The demonstration after a push: the released model in a server process, asked with real examples."""
 
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from components.raw import raw_inputs, read_examples, text_of
 from pipeline.config import Config
 from serving.client.base import PredictError
 from serving.predict import Client
+from serving.process import free_port, stop
 from serving.saved_model import load
 from serving.signature import DEFAULT_SIGNATURE
 
@@ -27,14 +26,6 @@ _START_SECONDS = 60.0
 
 class ServerError(RuntimeError):
     """The server did not start, or died; the message has its last log lines."""
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -55,12 +46,7 @@ def server(bucket: str, model_name: str, log_file: Path) -> Iterator[Client]:
                 _wait(client, process, log_file)
                 yield client
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
 
 
 def _wait(client: Client, process: "subprocess.Popen[bytes]", log_file: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,11 +14,11 @@ from pathlib import Path
 from components.canary.config import CanaryConfig
 from serving.client.base import PredictError
 from serving.predict import Client
+from serving.process import free_port, stop
 
 MODEL = "canary"
 VERSION = 1
 _LOG_LINES = 20
-_STOP_SECONDS = 15.0
 
 
 class StartupError(RuntimeError):
@@ -58,7 +57,7 @@ def serve(model_dir: Path, config: CanaryConfig, scratch: Path) -> Iterator[Serv
     base = scratch / MODEL
     base.mkdir(parents=True)
     shutil.copytree(model_dir, base / str(VERSION))
-    grpc_port, rest_port = _free_port(), _free_port()
+    grpc_port, rest_port = free_port(), free_port()
     name = f"slipway-canary-{uuid.uuid4().hex[:12]}"
     command = _command(config, base, grpc_port, rest_port, name)
     log = scratch / "server.log"
@@ -77,12 +76,7 @@ def serve(model_dir: Path, config: CanaryConfig, scratch: Path) -> Iterator[Serv
     try:
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         if config.server == "container":  # the client may be gone while the container still runs
             subprocess.run([config.engine, "rm", "--force", name], capture_output=True, check=False)
 
@@ -141,9 +135,3 @@ def _command(config: CanaryConfig, base: Path, grpc_port: int, rest_port: int, n
         f"--model_base_path={base}",
         *flags,
     ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-
 from components.raw import raw_inputs
-from serving.signature import DEFAULT_SIGNATURE, Signature
+from serving.signature import Signature
+from serving.warmup import predict_request, write_requests
 
 
 def write_warmup(
@@ -23,15 +21,7 @@ def write_warmup(
         batch_sizes: examples in each request.
         target: the file; in a version it is `assets.extra/tf_serving_warmup_requests`.
     """
-    with tf.io.TFRecordWriter(str(target)) as writer:
-        for size in batch_sizes:
-            chosen = [examples[index % len(examples)] for index in range(size)]
-            request = predict_pb2.PredictRequest()
-            request.model_spec.name = model_name
-            request.model_spec.signature_name = DEFAULT_SIGNATURE
-            for name, value in raw_inputs(chosen, signature.inputs).items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-            record = prediction_log_pb2.PredictionLog(
-                predict_log=prediction_log_pb2.PredictLog(request=request)
-            )
-            writer.write(record.SerializeToString())
+    batches = ([examples[index % len(examples)] for index in range(size)] for size in batch_sizes)
+    write_requests(
+        target, (predict_request(model_name, raw_inputs(chosen, signature.inputs)) for chosen in batches)
+    )

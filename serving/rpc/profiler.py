@@ -5,12 +5,12 @@ when somebody with leave to call first profiles, not before, and calls are hande
 """
 
 import asyncio
-import socket
 import sys
 
 import grpc
 
 from serving.ops.auth import Tokens
+from serving.process import free_port
 from serving.rpc.call import Guard
 
 SERVICE = "tensorflow.ProfilerService"
@@ -60,8 +60,6 @@ class Profiler:
 def _start() -> int:
     import tensorflow as tf  # loaded already, see above
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     tf.profiler.experimental.server.start(port)
     return port

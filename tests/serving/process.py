@@ -1,7 +1,6 @@
 """A model server as a process of its own."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,11 +12,7 @@ from typing import Any
 
 import httpx
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from serving.process import free_port
 
 
 @dataclass

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from serving.predict import Client
+from serving.process import free_port
 from tests.serving.faults import Folder, Load, ObjectStore, Place
-from tests.serving.process import free_port, start
+from tests.serving.process import start
 from tests.serving.test_lifecycle import eventually, states
 from tests.serving.tf_models import write_half_plus
 
