@@ -12,7 +12,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until told to stop; returns the process's exit code."""
     flags, notices = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # TensorFlow's C++ reads this when it is imported; its notes on CPUs and GPUs tell an operator nothing.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for notice in notices:

@@ -16,7 +16,8 @@ from serving.dataplane import DataPlane
 from serving.engine.base import Engine
 from serving.errors import ServingError
 from serving.flags import Flags
-from serving.listeners import StartError, start_rest
+from serving.http.listener import BindError
+from serving.listeners import rest_listener
 from serving.manager.manager import ModelManager
 from serving.manager.state import State, Version
 from serving.model_config import ModelConfig, read_model_config
@@ -27,13 +28,17 @@ from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
 from serving.rest.app import RestApi
 from serving.rpc.call import Guard
-from serving.rpc.server import BindError, make_server
+from serving.rpc.server import make_server
 from serving.text_config import ConfigError
 from serving.warmup import warm_up
 
 log = logging.getLogger("slipway.server")
 # Python's 5 ms are what a thread with a finished answer would wait for the event loop to let it go on.
 _SWITCH_SECONDS = 0.0005
+
+
+class StartError(RuntimeError):
+    """The server cannot start; the message says why."""
 
 
 async def run(flags: Flags) -> None:
@@ -81,10 +86,13 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._logs.configure(models)
-        rest = start_rest(self._rest, self._flags, self._tls if self._flags.rest_api_enable_ssl else None)
-        rpc = None
+        rest = rpc = None
         tasks: list[asyncio.Task[Any]] = []
         try:
+            tls = self._tls if self._flags.rest_api_enable_ssl else None
+            rest = rest_listener(self._rest, self._flags, tls)
+            if rest:
+                await rest.start()
             loading = asyncio.create_task(asyncio.to_thread(self._load, models))
             stopping = asyncio.create_task(stop.wait())
             tasks += [loading, stopping]
@@ -105,7 +113,7 @@ class Server:
             raise StartError(str(error)) from error
         finally:
             self._rest.draining = True
-            ends = [rest.stop()] if rest else []
+            ends = [rest.stop(self._flags.drain_seconds)] if rest else []
             if rpc:
                 ends.append(rpc.stop(self._flags.drain_seconds))
             await asyncio.gather(*ends)

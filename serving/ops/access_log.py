@@ -1,13 +1,14 @@
 """A line for each call: JSON with the field names of the Elastic Common Schema."""
 
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
+from urllib.parse import unquote
 
 import orjson
 
 from serving.errors import Code
+from serving.http.message import Request
 
 
 class Served(Protocol):
@@ -23,27 +24,25 @@ class AccessLog:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
 
-    def rest(self, scope: Mapping[str, Any], status: int, seconds: float, received: int, sent: int) -> None:
+    def rest(self, request: Request, status: int, seconds: float, sent: int, served: Served) -> None:
         """A REST call."""
-        client = scope.get("client") or ("", 0)
         self._write(
             {
-                "client.ip": client[0],
-                "http.request.method": scope["method"],
-                "url.path": scope["path"],
+                "client.ip": request.peer,
+                "http.request.method": request.method,
+                "url.path": unquote(request.path),
                 "http.response.status_code": status,
-                "http.request.body.bytes": received,
+                "http.request.body.bytes": len(request.body),
                 "http.response.body.bytes": sent,
                 "network.protocol": "http",
                 "event.outcome": "success" if status < 400 else "failure",
             },
             seconds,
-            scope.get("slipway.model", ""),
-            scope.get("slipway.version"),
+            served,
         )
 
     def grpc(
-        self, peer: str, method: str, code: Code, seconds: float, received: int, sent: int, call: Served
+        self, peer: str, method: str, code: Code, seconds: float, received: int, sent: int, served: Served
     ) -> None:
         """A gRPC call."""
         self._write(
@@ -57,11 +56,10 @@ class AccessLog:
                 "event.outcome": "success" if code is Code.OK else "failure",
             },
             seconds,
-            call.model,
-            call.version,
+            served,
         )
 
-    def _write(self, entry: dict[str, Any], seconds: float, model: str, version: int | None) -> None:
+    def _write(self, entry: dict[str, Any], seconds: float, served: Served) -> None:
         line = {
             "@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "ecs.version": "8.11.0",
@@ -71,9 +69,9 @@ class AccessLog:
             "service.name": "slipway-serving",
             **entry,
         }
-        if model:
-            line["labels.model"] = model
-        if version is not None:
-            line["labels.model_version"] = str(version)
+        if served.model:
+            line["labels.model"] = served.model
+        if served.version is not None:
+            line["labels.model_version"] = str(served.version)
         self._stream.write(orjson.dumps(line).decode() + "\n")
         self._stream.flush()

@@ -1,32 +1,29 @@
-"""The REST API as a bare ASGI function: a framework between it and the server would cost more than the model."""
+"""The REST API: what is asked, of which model, and what is answered."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from serving.dataplane import DataPlane, engine_of
 from serving.errors import HTTP_STATUS, Code, ServingError, invalid
 from serving.examples import to_tensor
+from serving.http.message import JSON, Answer, Request
 from serving.ops import metrics
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.ops.request_log import RequestLogs
 from serving.rest import decode, encode, log_entries, metadata, routes
-from serving.rest.body import Message, Receive, read_body
-from serving.rest.connection import abandoned_with
+from serving.rest.body import read_body
 from serving.rest.example_json import read_examples
 from serving.signature import DEFAULT_SIGNATURE
 
-Send = Callable[[Message], Awaitable[None]]
-
 log = logging.getLogger("slipway.server")
-_JSON = (b"content-type", b"application/json")
-_TEXT = (b"content-type", metrics.CONTENT_TYPE.encode())
+_TEXT = f"content-type: {metrics.CONTENT_TYPE}\r\n".encode()
 _CORS = (
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"POST, GET"),
-    (b"access-control-allow-headers", b"Content-Type"),
+    b"access-control-allow-origin: *\r\n"
+    b"access-control-allow-methods: POST, GET\r\n"
+    b"access-control-allow-headers: Content-Type\r\n"
 )
 
 
@@ -45,17 +42,18 @@ class RestOptions:
     metrics_path: str | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP response."""
+@dataclass(slots=True)
+class _Call:
+    """What a request turns out to be for."""
 
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    started: float
+    model: str = ""
+    method: str = ""
+    version: int | None = None
 
 
 class RestApi:
-    """The ASGI application.
+    """The application behind HTTP.
 
     Attributes:
         started: whether the first models have come up; until then calls are answered UNAVAILABLE.
@@ -75,82 +73,100 @@ class RestApi:
         self._logs = logs
         self._tokens = tokens
         self._access_log = access_log
+        self._headers = JSON + (_CORS if options.cors else b"")
         self.started = False
         self.draining = False
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        if scope["type"] != "http":
-            return
-        started = time.monotonic()
-        path: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
-        if path == self._options.metrics_path:
-            answer = Answer(200, self._plane.metrics.page().encode(), (_TEXT,))
-        elif path.startswith("/healthz/"):
-            answer = health(path, self)
-        elif path[:4].lower() == "/v1/":
-            answer = await self._api(scope["method"], path, scope, receive, started)
-        else:
-            answer = Answer(404)
-        length = (b"content-length", str(len(answer.body)).encode())
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]}
-        )
-        await send({"type": "http.response.body", "body": answer.body})
-        if self._access_log:
-            took = time.monotonic() - started
-            self._access_log.rest(
-                scope, answer.status, took, scope.get("slipway.received", 0), len(answer.body)
-            )
+    def answer_at_once(self, request: Request) -> Answer | None:
+        """See `Application`: all but calls of a model, and those too if nobody may make them."""
+        call = _Call(time.monotonic())
+        path, method = request.path, request.method
+        if path[:4].lower() != "/v1/":
+            if path == self._options.metrics_path:
+                answer = Answer(200, self._plane.metrics.page().encode(), _TEXT)
+            else:
+                answer = health(path, self) if path.startswith("/healthz/") else Answer(404)
+            self._note(request, answer, call)
+            return answer
+        if method == "OPTIONS":
+            answer = self._preflight(request)
+            self._note(request, answer, call)
+            return answer
+        try:
+            if self._tokens:
+                self._tokens.check(request.header(b"authorization"))
+            route = self._route(request, call)
+            if route.method == "status":
+                body = metadata.status(self._plane.statuses(route.ref))
+            elif route.method == "metadata":
+                with self._plane.version(route.ref) as version:
+                    body = metadata.metadata(
+                        route.ref.name, version.number, engine_of(version).signature_defs
+                    )
+            else:
+                return None
+        except Exception as error:
+            return self._refusal(request, call, error)
+        return self._counted(request, call, Code.OK, body)
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Application`: a call of a model."""
+        call = _Call(time.monotonic())
+        try:
+            route = self._route(request, call)
+            body = await self._call(route, read_body(request, self._plane.limits.body_bytes), call)
+        except asyncio.CancelledError:
+            if not request.abandoned:
+                raise
+            return self._refusal(request, call, ServingError(Code.CANCELLED, "the client went away"))
+        except Exception as error:
+            return self._refusal(request, call, error)
+        return self._counted(request, call, Code.OK, body)
 
     def missing(self) -> list[str]:
         """The configured models that have no available version."""
         return self._plane.manager.not_ready()
 
-    async def _api(self, method: str, path: str, scope: Message, receive: Receive, started: float) -> Answer:
-        extra = _CORS if self._options.cors else ()
-        if method == "OPTIONS":
-            if _header(scope, b"origin").startswith((b"http://", b"https://")):
-                return Answer(200, b"", extra)
-            refusal = encode.error("Origin header is missing in CORS preflight")
-            return Answer(400, refusal, (_JSON, *extra))
-        model = call = ""
-        code = Code.OK
-        try:
-            if self._tokens:
-                self._tokens.check(_header(scope, b"authorization"))
-            route = routes.parse(method, path)
-            model, call = route.ref.name, route.method
-            scope["slipway.model"] = model
-            if not self.started:
-                raise ServingError(Code.UNAVAILABLE, "the server is starting; its models are being loaded")
-            if call == "status":
-                body = metadata.status(self._plane.statuses(route.ref))
-            elif call == "metadata":
-                with self._plane.version(route.ref) as version:
-                    body = metadata.metadata(model, version.number, engine_of(version).signature_defs)
-            else:
-                data = await read_body(scope, receive, self._plane.limits.body_bytes)
-                scope["slipway.received"] = len(data)
-                with abandoned_with(scope):
-                    body = await self._call(route, data, started + self._options.timeout_seconds, scope)
-        except ServingError as error:
-            code, body = error.code, encode.error(error.message)
-        except Exception as error:
-            log.exception("a fault of the server, on %s %s", method, path)
-            code, body = Code.INTERNAL, encode.error(f"a fault of the server: {type(error).__name__}")
-        count = self._plane.metrics
-        count.request_count.add(model, code.name)
-        if code is Code.OK:
-            api = call if method == "POST" else ""
-            count.request_latency.observe((time.monotonic() - started) * 1e6, model, api, "REST")
-        return Answer(HTTP_STATUS[code], body, (_JSON, *extra))
+    def _route(self, request: Request, call: _Call) -> routes.Route:
+        route = routes.parse(request.method, request.path)
+        call.model, call.method = route.ref.name, route.method
+        if not self.started:
+            raise ServingError(Code.UNAVAILABLE, "the server is starting; its models are being loaded")
+        return route
 
-    async def _call(self, route: routes.Route, data: bytes, deadline: float, scope: Message) -> bytes:
+    def _preflight(self, request: Request) -> Answer:
+        if request.header(b"origin").startswith((b"http://", b"https://")):
+            return Answer(200, b"", _CORS if self._options.cors else b"")
+        return Answer(400, encode.error("Origin header is missing in CORS preflight"), self._headers)
+
+    def _refusal(self, request: Request, call: _Call, error: Exception) -> Answer:
+        if isinstance(error, ServingError):
+            return self._counted(request, call, error.code, encode.error(error.message))
+        log.error("a fault of the server, on %s %s", request.method, request.path, exc_info=error)
+        body = encode.error(f"a fault of the server: {type(error).__name__}")
+        return self._counted(request, call, Code.INTERNAL, body)
+
+    def _counted(self, request: Request, call: _Call, code: Code, body: bytes) -> Answer:
+        count = self._plane.metrics
+        count.request_count.add(call.model, code.name)
+        if code is Code.OK:
+            api = call.method if request.method == "POST" else ""
+            count.request_latency.observe((time.monotonic() - call.started) * 1e6, call.model, api, "REST")
+        answer = Answer(HTTP_STATUS[code], body, self._headers)
+        self._note(request, answer, call)
+        return answer
+
+    def _note(self, request: Request, answer: Answer, call: _Call) -> None:
+        if self._access_log:
+            took = time.monotonic() - call.started
+            self._access_log.rest(request, answer.status, took, len(answer.body), call)
+
+    async def _call(self, route: routes.Route, data: bytes, call: _Call) -> bytes:
+        deadline = call.started + self._options.timeout_seconds
         document = decode.Body(data)
         name = document.signature_name
         with self._plane.version(route.ref) as version:
-            scope["slipway.version"] = version.number
+            call.version = version.number
             if route.method == "predict":
                 key = name or DEFAULT_SIGNATURE
                 signature = engine_of(version).signatures.get(key)
@@ -182,19 +198,11 @@ class RestApi:
 def health(path: str, api: RestApi) -> Answer:
     """Live: the process answers. Ready: every configured model has an available version."""
     if path == "/healthz/live":
-        return Answer(200, b'{"status":"live"}', (_JSON,))
+        return Answer(200, b'{"status":"live"}', JSON)
     if path != "/healthz/ready":
         return Answer(404)
     missing = api.missing()
     ready = api.started and not api.draining and not missing
     state = "ready" if ready else "draining" if api.draining else "waiting"
     body = encode.dump({"status": state, "models_without_version": missing}, {})
-    return Answer(200 if ready else 503, body, (_JSON,))
-
-
-def _header(scope: Message, name: bytes) -> bytes:
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return b""
+    return Answer(200 if ready else 503, body, JSON)

@@ -6,16 +6,13 @@ import grpc
 
 from serving.dataplane import DataPlane
 from serving.flags import Flags
+from serving.http.listener import BindError
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls
 from serving.rpc import health, model_service, prediction, reflection
 from serving.rpc.call import Guard
 from serving.rpc.profiler import Profiler
 from serving.text_config import ConfigError
-
-
-class BindError(RuntimeError):
-    """The port or socket cannot be had."""
 
 
 def make_server(
