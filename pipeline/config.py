@@ -18,6 +18,7 @@ from components.preprocess.config import PreprocessConfig
 from components.push.config import PushConfig
 from components.schema.config import SchemaConfig
 from components.train.config import ModelConfig, TrainConfig
+from pipeline.kubeflow.config import KubeflowConfig
 
 
 class ConfigError(ValueError):
@@ -44,6 +45,7 @@ class Config(Section):
     canary: CanaryConfig = CanaryConfig()
     push: PushConfig
     serve: ServeConfig = ServeConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")
     runs: str = Field("runs", description="where every run keeps its log and summary")
     beam_pipeline_args: tuple[str, ...] = Field(
@@ -115,14 +117,19 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
         raise ConfigError(f"{path}: no such file (there are: {known})") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    return parse_config(raw, str(path), overrides)
+
+
+def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> Config:
+    """Check a configuration that was read already; `source` names it in messages, the rest is as in `load_config`."""
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a configuration is a mapping of sections, such as data: and model:")
+        raise ConfigError(f"{source}: a configuration is a mapping of sections, such as data: and model:")
     for override in overrides or []:
         _override(raw, override)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {_explain(item)}" for item in error.errors())) from error
+        raise ConfigError("\n".join(f"{source}: {_explain(item)}" for item in error.errors())) from error
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

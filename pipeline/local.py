@@ -1,9 +1,12 @@
-"""The local runner: TFX's LocalDagRunner with progress, and a stop at any verdict that did not pass."""
+"""The runner of stages in this process: TFX's LocalDagRunner with progress, and a stop at a verdict that did not pass.
+
+The whole graph on a laptop; in a container, the stages of one step, given what earlier steps made.
+"""
 
 import datetime
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +16,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.orchestration.portable import execution_publish_utils, launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from components.artifacts import Release, Verdict
 from components.push.outcome import PushOutcome, read_outcome
@@ -37,15 +40,23 @@ class StageFailedError(RuntimeError):
 
 @dataclass
 class Result:
-    """What a run did: the output artifacts' folders by stage and key, and the verdicts in their order.
+    """What a run did: the output artifacts by stage and key, and the verdicts in their order.
 
     `stopped_by` names the stage that refused, if one did; `pushed` tells what became of the push.
     """
 
-    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     verdicts: list[GateVerdict] = field(default_factory=list)
     pushed: PushOutcome | None = None
     stopped_by: str | None = None
+
+    @property
+    def outputs(self) -> dict[str, dict[str, str]]:
+        """The folders of the output artifacts, by stage and key."""
+        return {
+            stage: {key: artifact.uri for key, artifact in artifacts.items()}
+            for stage, artifacts in self.artifacts.items()
+        }
 
 
 @contextmanager
@@ -75,8 +86,21 @@ def stage_names(pipeline: Any) -> list[str]:
     return [component.id for component in pipeline.components]
 
 
-def run(pipeline: Any, progress: Progress, result: Result) -> None:
+def run(
+    pipeline: Any,
+    progress: Progress,
+    result: Result,
+    only: Collection[str] | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Run a TFX pipeline in this process, one stage after the other, filling in `result` as it goes.
+
+    Arguments:
+        pipeline: made by `pipeline.graph.make_pipeline`.
+        progress: told of every stage.
+        result: filled in.
+        only: the stages to run; all of them if left out.
+        given: artifacts by stage and key, made by stages that are not run here.
 
     Raises:
         StageFailedError: a stage raised; what earlier stages made is kept, and the next run continues there.
@@ -91,6 +115,10 @@ def run(pipeline: Any, progress: Progress, result: Result) -> None:
     connection = getattr(deployment.metadata_connection_config, which)
     for node in ir.nodes:
         node_id = node.pipeline_node.node_info.id
+        if given and node_id in given:
+            _publish(connection, node.pipeline_node, given[node_id])
+        if only is not None and node_id not in only:
+            continue
         stage = progress.start(node_id)
         try:
             info = launcher.Launcher(
@@ -106,7 +134,7 @@ def run(pipeline: Any, progress: Progress, result: Result) -> None:
             _mark_rest(progress)
             raise StageFailedError(node_id, error) from error
         cached, outputs = _published(connection, info.execution_id)
-        result.outputs[node_id] = {key: artifacts[0].uri for key, artifacts in outputs.items() if artifacts}
+        result.artifacts[node_id] = {key: artifacts[0] for key, artifacts in outputs.items() if artifacts}
         status, message = _outcome(outputs, result)
         if status == "done" and cached:
             status = "cached"
@@ -138,6 +166,16 @@ def _mark_rest(progress: Progress) -> None:
     for stage in progress.stages:
         if stage.status == "waiting":
             stage.status = "not run"
+
+
+def _publish(connection: Any, node: Any, artifacts: Mapping[str, Any]) -> None:
+    """Enter into the metadata what a stage made elsewhere, so that TFX finds it as the input of the next."""
+    with metadata.Metadata(connection) as handle:
+        contexts = context_lib.prepare_contexts(handle, node.contexts)
+        execution = execution_publish_utils.register_execution(handle, node.node_info.type, contexts)
+        execution_publish_utils.publish_succeeded_execution(
+            handle, execution.id, contexts, {key: [artifact] for key, artifact in artifacts.items()}
+        )
 
 
 def _published(connection: Any, execution_id: int) -> tuple[bool, Any]:

@@ -43,20 +43,20 @@ def _explain_version(console: Console, config: Config, version: int) -> None:
             f"version {release.rollback.from_version} on {release.rollback.time}"
             + (f" because: {release.rollback.reason}" if release.rollback.reason else "")
         )
-    _show(console, [Verdict.model_validate(verdict) for verdict in release.verdicts])
+    show_verdicts(console, [Verdict.model_validate(verdict) for verdict in release.verdicts])
 
 
 def _explain_run(console: Console, summary: Summary) -> None:
     console.print(Text(f"Run {summary.run_id} of {summary.model_name}: {summary.outcome}", "bold"))
     console.print(summary.message, soft_wrap=True)
     optimization = summary.outputs.get("Optimizer", {}).get("optimization")
-    _show(console, summary.verdicts, optimization)
+    show_verdicts(console, summary.verdicts, optimization)
     evaluation = summary.outputs.get("Evaluator", {}).get("evaluation")
     if evaluation and (metrics := Path(evaluation) / "metrics.json").is_file():
-        _show_confusion(console, json.loads(metrics.read_text()))
+        show_confusion(console, json.loads(metrics.read_text()))
 
 
-def _show_confusion(console: Console, metrics: Any) -> None:
+def show_confusion(console: Console, metrics: Any) -> None:
     """Draw the candidate's confusion matrix; of many classes, only the pairs that it confuses most."""
     classes, matrix = metrics["classes"], metrics["confusion_matrix"]["candidate"]
     console.print()
@@ -80,7 +80,8 @@ def _show_confusion(console: Console, metrics: Any) -> None:
     console.print(table)
 
 
-def _show(console: Console, verdicts: Sequence[Verdict], optimization: str | None = None) -> None:
+def show_verdicts(console: Console, verdicts: Sequence[Verdict], optimization: str | None = None) -> None:
+    """Explain verdicts, and Gate 2's by the table of variants in the artifact `optimization`, where it is given."""
     if not verdicts:
         console.print("No gate was reached.")
     for verdict in verdicts:

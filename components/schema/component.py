@@ -28,9 +28,13 @@ class SchemaDriver(PropertyDriver):
 
     def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
         """Set `reviewed` to a digest of the reviewed text, or to nothing while it says what was inferred."""
-        reviewed, inferred = _text(exec_properties["schema_path"]), _text(exec_properties["inferred_path"])
-        changed = "" if reviewed in ("", inferred) else hashlib.sha256(reviewed.encode()).hexdigest()
-        return {"reviewed": changed}
+        return {"reviewed": reviewed_digest(exec_properties["schema_path"], exec_properties["inferred_path"])}
+
+
+def reviewed_digest(schema_path: str, inferred_path: str) -> str:
+    """Digest the reviewed schema; nothing where there is none, or where it says what was inferred."""
+    reviewed, inferred = _text(schema_path), _text(inferred_path)
+    return "" if reviewed in ("", inferred) else hashlib.sha256(reviewed.encode()).hexdigest()
 
 
 def _text(path: str) -> str:

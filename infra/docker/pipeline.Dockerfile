@@ -1,0 +1,36 @@
+# The pipeline's image: every step on Kubeflow, the CronJob, and `slipway` without a Python of your own.
+# Built at the repository's root; infra/docker/README.md says how, and how to put your model.py into it.
+ARG BUILDER_IMAGE=docker.io/library/python:3.11-bookworm
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+# Compilers stay in this stage: one dependency (pyfarmhash) is built from source.
+FROM ${BUILDER_IMAGE} AS environment
+COPY requirements/lock.txt requirements/bootstrap.txt /build/requirements/
+COPY infra/sql_util_shim.py /build/infra/
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+      --require-hashes -r /build/requirements/bootstrap.txt \
+ && VIRTUAL_ENV=/opt/venv /opt/venv/bin/uv pip sync --quiet --no-cache --system-certs --require-hashes /build/requirements/lock.txt \
+ && /opt/venv/bin/python /build/infra/sql_util_shim.py \
+ && (/opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib/python3.11/site-packages >/dev/null || true)
+
+FROM ${BASE_IMAGE}
+COPY --from=environment /opt/venv /opt/venv
+COPY setup.py pyproject.toml /opt/slipway/
+COPY pipeline /opt/slipway/pipeline
+COPY components /opt/slipway/components
+COPY data /opt/slipway/data
+COPY serving /opt/slipway/serving
+COPY configs /work/configs
+RUN /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+      --no-deps --no-build-isolation --no-index --editable /opt/slipway \
+ && chown -R 65532:0 /work && chmod -R g+rwX /work
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="slipway-pipeline" \
+      org.opencontainers.image.description="Slipway's pipeline: every stage, and the slipway command" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/opt/venv/bin:$PATH HOME=/work USER=slipway TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=1 PYTHONUNBUFFERED=1
+# A number, because Kubernetes cannot tell of a name that it is not root.
+USER 65532
+WORKDIR /work
+ENTRYPOINT ["slipway"]

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: the same graph as a package of container steps, and a client for the backend that runs it."""

@@ -1,0 +1,155 @@
+"""Which step runs which stages, and what passes between steps: what the compiler and the container agree on."""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.artifacts import Release, Verdict
+from pipeline.config import Config, ConfigError
+from pipeline.graph import build
+from pipeline.kubeflow.config import StepConfig
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A runtime parameter of the package: the configuration's key that it overrides, its KFP type, whom it changes."""
+
+    key: str
+    kfp_type: str
+    needed_by: frozenset[str]
+
+
+#: A release records the whole configuration, so Pusher is told of them all.
+PARAMETERS = {
+    "data_path": Parameter("data.path", "String", frozenset({"Ingest", "Pusher"})),
+    "epochs": Parameter("train.epochs", "Integer", frozenset({"Trainer", "Pusher"})),
+    "thresholds": Parameter("evaluate.thresholds", "List", frozenset({"Evaluator", "Optimizer", "Pusher"})),
+    "bucket": Parameter("push.bucket", "String", frozenset({"LatestRelease", "Pusher"})),
+}
+#: What the first step sees of the outside world, and the stages whose result depends on it.
+LOOKED_UP = {"data": {"Ingest"}, "schema": {"SchemaGen"}, "latest_release": {"LatestRelease", "Pusher"}}
+#: Stands for the pipeline root in cache keys, because a container's own is another every time.
+_ROOT = "/slipway"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """An artifact that KFP carries between steps: the stage and the key that make it, and its TFX type."""
+
+    stage: str
+    key: str
+    type: Any
+
+
+Channels = Mapping[str, Carried]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the graph that runs in one pod.
+
+    `inputs` and `outputs` name what KFP carries from and to other steps; `after` the steps that must have passed;
+    `parameters` and `looked_up` what the step is told at run time. `key` digests what TFX's own cache goes by
+    (execution properties, code included), so that KFP's cache sees the same changes.
+    """
+
+    name: str
+    config: StepConfig
+    stages: tuple[str, ...]
+    inputs: Channels
+    outputs: Channels
+    after: tuple[str, ...]
+    parameters: tuple[str, ...]
+    looked_up: tuple[str, ...]
+    key: str
+    has_verdict: bool
+    has_release: bool
+
+
+def plan(config: Config) -> list[Step]:
+    """Divide the graph of a configuration into its steps.
+
+    Raises:
+        ConfigError: a stage is in no step, in two, or unknown; or a step would need what a later one makes.
+    """
+    components = {component.id: component for component in build(_at_root(config))}
+    home = _home(config, components)
+    steps: list[Step] = []
+    for name, step in config.kubeflow.steps.items():
+        stages = tuple(stage for stage in components if home[stage] == name)
+        if not stages:
+            continue
+        parts = [components[stage] for stage in stages]
+        inputs = _inputs(parts, stages)
+        upstream = {node.id for part in parts for node in part.upstream_nodes} - set(stages)
+        upstream |= {carried.stage for carried in inputs.values()}
+        done = {stage for earlier in steps for stage in earlier.stages}
+        if late := sorted(upstream - done):
+            raise ConfigError(
+                f"kubeflow.steps: {name!r} needs {late[0]}, which is in the later step {home[late[0]]!r}; "
+                "list the steps in the order of the graph"
+            )
+        types = {channel.type for part in parts for channel in part.outputs.values()}
+        steps.append(
+            Step(
+                name=name,
+                config=step,
+                stages=stages,
+                inputs=inputs,
+                outputs=dict(_carried(channel) for part in parts for channel in part.outputs.values()),
+                after=tuple(dict.fromkeys(home[stage] for stage in components if stage in upstream)),
+                parameters=tuple(name for name, p in PARAMETERS.items() if p.needed_by & set(stages)),
+                looked_up=tuple(p for p, needed_by in LOOKED_UP.items() if needed_by & set(stages)),
+                key=_key(parts),
+                has_verdict=Verdict in types,
+                has_release=Release in types,
+            )
+        )
+    return steps
+
+
+def artifact_name(stage: str, key: str) -> str:
+    """Name a stage's output in the package: `Trainer`, `model` → `trainer_model`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", stage).lower() + "_" + key
+
+
+def _at_root(config: Config) -> Config:
+    return config.model_copy(update={"pipeline_root": _ROOT})
+
+
+def _home(config: Config, components: Mapping[str, Any]) -> dict[str, str]:
+    """Find the step of every stage."""
+    home: dict[str, str] = {}
+    for name, step in config.kubeflow.steps.items():
+        for stage in step.stages:
+            if stage in home:
+                raise ConfigError(f"kubeflow.steps: {stage} is in {home[stage]!r} and in {name!r}")
+            home[stage] = name
+    optional = {"Optimizer", "Canary"}
+    for stage in home.keys() - components.keys() - optional:
+        near = difflib.get_close_matches(stage, components, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(components)}"
+        raise ConfigError(f"kubeflow.steps.{home[stage]}: no stage is named {stage}; {hint}")
+    if missing := [stage for stage in components if stage not in home]:
+        raise ConfigError(f"kubeflow.steps: {', '.join(missing)} is in no step; add it to one")
+    return home
+
+
+def _inputs(parts: list[Any], stages: tuple[str, ...]) -> Channels:
+    """What the stages of a step read that other steps make."""
+    channels = [channel for part in parts for channel in part.inputs.values()]
+    return dict(_carried(channel) for channel in channels if channel.producer_component_id not in stages)
+
+
+def _carried(channel: Any) -> tuple[str, Carried]:
+    stage, key = channel.producer_component_id, channel.output_key
+    return artifact_name(stage, key), Carried(stage, key, channel.type)
+
+
+def _key(parts: list[Any]) -> str:
+    properties = {part.id: part.exec_properties for part in parts}
+    return hashlib.sha256(json.dumps(properties, sort_keys=True, default=str).encode()).hexdigest()[:16]
