@@ -3,14 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from pipeline.config import Config
+from pipeline.kubeflow.cli import app as kubeflow
+from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, new_console
+from pipeline.options import load as _load
 
 app = typer.Typer(
     help="From raw data to a gated, versioned model that answers.",
@@ -18,20 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ConfigOption = Annotated[str, typer.Option("--config", "-c", help="the model's YAML file")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="override a key: train.epochs=1 (repeatable)", metavar="KEY=VALUE"),
-]
-DEFAULT_CONFIG = "configs/digits.yaml"
-#: Tables are as wide as the terminal, and 140 columns in a pipe.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-
-
-def _load(path: str, overrides: list[str] | None = None) -> "Config":
-    from pipeline.config import load_config
-
-    return load_config(path, overrides)
+app.add_typer(kubeflow, name="kubeflow")
+console = new_console()
 
 
 @app.command()
@@ -103,6 +92,19 @@ def schema(
 
     loaded = _load(config)
     (accept_schema if accept else show)(console, loaded)
+
+
+@app.command()
+def schedule(
+    cron: Annotated[str, typer.Option(help="minute hour day month day_of_week: '0 3 * * *'; local time")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+) -> None:
+    """Run the pipeline on this machine by a cron expression, one run at a time, until stopped."""
+    loaded = _load(config, overrides)
+    from pipeline.schedule import keep_running, run_command
+
+    keep_running(console, loaded, cron, run_command(config, overrides or []))
 
 
 @app.command()

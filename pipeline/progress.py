@@ -75,10 +75,10 @@ class Progress:
             self.console.print(f"{name}: running")
         return stage
 
-    def finish(self, stage: Stage, status: Status, message: str = "") -> None:
-        """Mark a stage as ended."""
+    def finish(self, stage: Stage, status: Status, message: str = "", seconds: float | None = None) -> None:
+        """Mark a stage as ended, now, or after the seconds given."""
         stage.status, stage.message = status, message
-        stage.seconds = time.monotonic() - stage.started
+        stage.seconds = time.monotonic() - stage.started if seconds is None else seconds
         if not self.live:
             self.console.print(
                 Text(f"{stage.name}: {status} in {stage.seconds:.1f} s{message and ': ' + message}")

@@ -47,6 +47,13 @@ class KubeflowConfig(Section):
     )
     image_pull_policy: str = Field("IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     steps: dict[str, StepConfig] = Field(STEPS, description="by display name")
+    enable_caching: bool = Field(True, description="whether a step with nothing new takes its earlier result")
+    pipeline_root: str | None = Field(
+        None,
+        pattern="^(gs|s3|minio)://",
+        description="where KFP keeps artifacts; its own default if left out",
+    )
+    service_account: str | None = Field(None, description="the ServiceAccount of the run's pods")
     env: dict[str, str] = Field({}, description="environment of every step, such as AWS_ENDPOINT_URL")
     secrets: dict[str, dict[str, str]] = Field(
         {}, description="Secret to its keys, each with the environment variable that it becomes"

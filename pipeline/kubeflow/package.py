@@ -61,6 +61,7 @@ def _pipeline(config: Config, steps: list[Step]) -> Any:
             task = _step_component(step, config)(**arguments)
             _configure(task, config, image, step.name)
             _give_resources(task, step)
+            task.set_caching_options(config.kubeflow.enable_caching)
             for earlier in step.after:
                 task.after(tasks[earlier])
             tasks[step.name] = task

@@ -1,0 +1,160 @@
+"""`slipway kubeflow …`: compile, submit, schedule."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, load, new_console
+
+app = typer.Typer(help="Run the pipeline on Kubeflow Pipelines.", no_args_is_help=True)
+HostOption = Annotated[
+    str | None, typer.Option("--host", help="URL of the API [env: KF_PIPELINES_ENDPOINT]", show_default=False)
+]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option("--namespace", help="the profile's, on a multi-user Kubeflow", show_default=False),
+]
+ExperimentOption = Annotated[str, typer.Option("--experiment", help="where its runs are listed")]
+NameArgument = Annotated[str, typer.Argument(help="the schedule's name: its model's")]
+console: Console = new_console()
+
+
+@app.command("compile")
+def compile_(
+    output: Annotated[Path, typer.Option("--output", "-o", help="the package; its name ends in .yaml")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+) -> None:
+    """Write the package that the UI's "Upload pipeline" takes."""
+    from pipeline.kubeflow.package import compile_package
+
+    loaded = load(config, overrides)
+    with _quiet():
+        steps = compile_package(loaded, output)
+    for step in steps:
+        console.print(Text(f"{step.name}: ", "bold") + Text(", ".join(step.stages)))
+    console.print(f"wrote {output}; upload it, or: slipway kubeflow submit -c {config}", soft_wrap=True)
+
+
+@app.command()
+def submit(
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+    experiment: ExperimentOption = "slipway",
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the run to its end")] = True,
+) -> None:
+    """Upload the pipeline, run it, and follow the run; exit code 0 if it succeeds, 1 if it fails or is refused."""
+    from pipeline.kubeflow import runs
+
+    loaded = load(config, overrides)
+    client = _connect(host, namespace)
+    uploaded = _upload(client, loaded)
+    run = runs.submit(client, loaded, uploaded, experiment)
+    console.print(f"run {run.run_id}: {_page(client)}/#/runs/details/{run.run_id}", soft_wrap=True)
+    if not wait:
+        return
+    state = runs.follow(client, console, run.run_id, uploaded.steps)
+    if state == "SUCCEEDED":
+        console.print(Text("succeeded", "bold green") + Text(f"; next: slipway versions -c {config}"))
+        return
+    console.print(
+        Text(state.lower(), "bold red") + Text("; the failed step's log ends with the reason"), soft_wrap=True
+    )
+    raise typer.Exit(1)
+
+
+@app.command()
+def schedule(
+    cron: Annotated[str, typer.Option(help="minute hour day month day_of_week: '0 3 * * *'")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+    max_concurrency: Annotated[int, typer.Option(min=1, max=10, help="runs at a time")] = 1,
+    no_catchup: Annotated[
+        bool,
+        typer.Option("--no-catchup/--catchup", help="make up for missed times by one run, or by one each"),
+    ] = True,
+    experiment: ExperimentOption = "slipway",
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+) -> None:
+    """Let the backend run the pipeline by a cron expression; replaces the model's earlier schedule."""
+    from pipeline.cron import six_fields
+    from pipeline.kubeflow import recurring
+
+    fields = six_fields(cron)
+    loaded = load(config, overrides)
+    client = _connect(host, namespace)
+    uploaded = _upload(client, loaded)
+    recurring.schedule(client, loaded, uploaded, experiment, cron, max_concurrency, no_catchup)
+    console.print(f"{loaded.model_name} runs at {cron!r} (the backend is told {fields!r}; its time zone is UTC "
+                  "unless set otherwise)", soft_wrap=True)  # fmt: skip
+
+
+@app.command()
+def schedules(host: HostOption = None, namespace: NamespaceOption = None) -> None:
+    """List the schedules."""
+    from pipeline.kubeflow import recurring
+
+    recurring.show(_connect(host, namespace), console)
+
+
+@app.command()
+def pause(name: NameArgument, host: HostOption = None, namespace: NamespaceOption = None) -> None:
+    """Stop a schedule for a while."""
+    from pipeline.kubeflow import recurring
+
+    recurring.pause(_connect(host, namespace), name)
+    console.print(f"{name} is paused")
+
+
+@app.command()
+def resume(name: NameArgument, host: HostOption = None, namespace: NamespaceOption = None) -> None:
+    """Let a paused schedule go on."""
+    from pipeline.kubeflow import recurring
+
+    recurring.resume(_connect(host, namespace), name)
+    console.print(f"{name} is active")
+
+
+@app.command()
+def delete(name: NameArgument, host: HostOption = None, namespace: NamespaceOption = None) -> None:
+    """Delete a schedule; the runs that it made stay."""
+    from pipeline.kubeflow import recurring
+
+    recurring.delete(_connect(host, namespace), name)
+    console.print(f"the schedule {name} is deleted")
+
+
+def _connect(host: str | None, namespace: str | None) -> Any:
+    from pipeline.kubeflow.client import connect
+
+    return connect(host, namespace)
+
+
+def _upload(client: Any, config: Any) -> Any:
+    from pipeline.kubeflow import runs
+
+    with _quiet():
+        uploaded = runs.upload(client, config)
+    state = "uploaded" if uploaded.new else "was uploaded before"
+    console.print(f"pipeline {config.model_name}, version {uploaded.version_name}: {state}", soft_wrap=True)
+    return uploaded
+
+
+def _page(client: Any) -> str:
+    return str(client._get_url_prefix())
+
+
+def _quiet() -> Any:
+    """Building the graph imports TensorFlow, which talks."""
+    import os
+
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    from pipeline.quiet import quiet
+
+    return quiet(Path(os.devnull))

@@ -1,0 +1,131 @@
+"""Runs on Kubeflow: a package is uploaded as a version of its pipeline, run, and followed to its end."""
+
+import hashlib
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.config import Config
+from pipeline.kubeflow.client import explained
+from pipeline.kubeflow.package import LOOK_UP, compile_package
+from pipeline.progress import Progress, Status
+
+#: A task's state in the API, to how a stage stands.
+_STATUS: dict[str, Status] = {
+    "RUNNING": "running",
+    "SUCCEEDED": "done",
+    "CACHED": "cached",
+    "SKIPPED": "cached",
+    "FAILED": "failed",
+    "CANCELED": "not run",
+}
+_ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
+_POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A pipeline on the backend, the version of it that a configuration compiles to, and its steps by task name."""
+
+    pipeline_id: str
+    version_id: str
+    version_name: str
+    new: bool
+    steps: dict[str, str]
+
+
+def upload(client: Any, config: Config) -> Uploaded:
+    """Compile a configuration and upload the package as a version of its pipeline, unless it is there already.
+
+    A version is named by the digest of its package, so that the same package is not uploaded twice.
+
+    Raises:
+        ConfigError: the configuration cannot run on Kubeflow.
+        KubeflowError: the API refuses it.
+    """
+    import kfp_server_api
+
+    with tempfile.TemporaryDirectory(prefix="slipway-package-") as folder:
+        package = Path(folder) / "pipeline.yaml"
+        steps = [LOOK_UP, *(step.name for step in compile_package(config, package))]
+        tasks = {name.lower().replace(" ", "-"): name for name in steps}
+        version_name = f"{config.model_name}-{_digest(package)}"
+        with explained():
+            pipeline_id = client.get_pipeline_id(config.model_name)
+            if pipeline_id is None:
+                made = kfp_server_api.V2beta1Pipeline(name=config.model_name, display_name=config.model_name)
+                pipeline_id = client._pipelines_api.pipeline_service_create_pipeline(made).pipeline_id
+            named = {"predicates": [{"operation": "EQUALS", "key": "name", "stringValue": version_name}]}
+            found = client.list_pipeline_versions(pipeline_id, filter=json.dumps(named)).pipeline_versions
+            version = (
+                found[0]
+                if found
+                else client.upload_pipeline_version(str(package), version_name, pipeline_id=pipeline_id)
+            )
+    return Uploaded(pipeline_id, version.pipeline_version_id, version_name, not found, tasks)
+
+
+def submit(client: Any, config: Config, uploaded: Uploaded, experiment: str) -> Any:
+    """Start a run; returns the API's message of it."""
+    with explained():
+        return client.run_pipeline(
+            experiment_id=client.create_experiment(experiment).experiment_id,
+            job_name=f"{config.model_name} {datetime.now():%Y-%m-%d %H:%M:%S}",
+            pipeline_id=uploaded.pipeline_id,
+            version_id=uploaded.version_id,
+            pipeline_root=config.kubeflow.pipeline_root,
+            service_account=config.kubeflow.service_account,
+        )
+
+
+def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) -> str:
+    """Show a run's steps until it ends; returns its state, such as SUCCEEDED or FAILED.
+
+    A step's time is that of its two pods, waiting for the node included.
+    """
+    progress = Progress.of(console, list(steps.values()))
+    with progress:
+        while True:
+            with explained():
+                run = client.get_run(run_id)
+            details = (run.run_details.task_details if run.run_details else None) or []
+            for detail in details:
+                if detail.display_name in steps:
+                    _update(progress, steps[detail.display_name], detail)
+            if run.state in _ENDED:
+                break
+            time.sleep(_POLL_SECONDS)
+        for stage in progress.stages:
+            if stage.status in ("waiting", "running"):
+                stage.status = "not run"
+    if run.error is not None and run.error.message:
+        console.print(Text(run.error.message, "red"), soft_wrap=True)
+    return str(run.state)
+
+
+def _update(progress: Progress, name: str, detail: Any) -> None:
+    """Bring a row to what the API says of its task."""
+    stage = next(stage for stage in progress.stages if stage.name == name)
+    status = _STATUS.get(detail.state or "", "waiting")
+    if status == stage.status or status == "waiting":
+        return
+    if stage.status == "waiting":
+        progress.start(name)
+    if status != "running":
+        message = detail.error.message if detail.error else ""
+        seconds = (detail.end_time - detail.start_time).total_seconds() if detail.end_time else None
+        progress.finish(stage, status, message or "", seconds)
+
+
+def _digest(package: Path) -> str:
+    """Digest what a package says; the order of its text changes from one compilation to the next."""
+    text = json.dumps(list(yaml.safe_load_all(package.read_text())), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
