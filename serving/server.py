@@ -101,7 +101,7 @@ class Server:
                 return
             loading.result()
             rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, self._is_ready)
-            await rpc.start()
+            await rpc.start(self._flags.grpc_socket_path, "--grpc_socket_path")
             self._rest.started = True
             _spare_the_collector()
             sys.setswitchinterval(_SWITCH_SECONDS)

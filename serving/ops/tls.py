@@ -3,6 +3,7 @@
 import os
 import ssl
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +55,11 @@ def read_tls(path: str) -> Tls:
     return tls
 
 
-def ssl_context(tls: Tls) -> ssl.SSLContext:
-    """The same for Python's TLS, which REST uses."""
+def ssl_context(tls: Tls, protocols: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext:
+    """The same for Python's TLS, which agrees with the client on one of these protocols (ALPN)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(protocols)
     # Python loads keys from files only: one that nobody else can read, and only for that moment.
     handle, name = tempfile.mkstemp(prefix="slipway-tls-")
     try:

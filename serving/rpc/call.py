@@ -1,23 +1,23 @@
 """What every gRPC method shares: who may call, what is counted and logged, how errors are told."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from serving.errors import Code, ServingError, invalid
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
+from serving.rpc.calls import Context, Unary
 
 log = logging.getLogger("slipway.server")
-_STATUS = {code.value[0]: code for code in grpc.StatusCode}
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One call as it goes through a method.
 
@@ -45,8 +45,8 @@ class Guard:
 
     def unary(
         self, full_name: str, request_type: Any, method: Method, counted: Counted | None = None
-    ) -> grpc.RpcMethodHandler:
-        """A handler that takes and gives bytes: parsing here means that errors in it are ours to tell.
+    ) -> Unary:
+        """A method that takes and gives bytes: parsing here means that errors in it are ours to tell.
 
         Args:
             full_name: `/package.Service/Method`.
@@ -55,46 +55,40 @@ class Guard:
             counted: told of every call with its outcome and how long it took, in seconds.
         """
 
-        async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        async def handle(data: bytes, context: Context) -> bytes:
             started = time.monotonic()
-            remaining = context.time_remaining()
-            call = Call(None if remaining is None else started + remaining)
-            code, message, answer = Code.OK, "", b""
+            call = Call(context.deadline)
+            code = Code.OK
+            answer: bytes = b""
             try:
-                self._check_token(context)
+                self.check(context)
                 try:
                     request = request_type.FromString(data)
                 except DecodeError as error:
                     raise invalid(f"the request is no {request_type.DESCRIPTOR.full_name}: {error}") from None
                 answer = (await method(request, call)).SerializeToString()
             except ServingError as error:
-                code, message = error.code, error.message
+                code = error.code
+                raise
+            except asyncio.CancelledError:
+                code = Code.DEADLINE_EXCEEDED if context.expired else Code.CANCELLED
+                raise
             except Exception as error:
                 log.exception("a fault of the server, on %s", full_name)
-                code, message = Code.INTERNAL, f"a fault of the server: {type(error).__name__}"
-            took = time.monotonic() - started
-            if counted:
-                counted(call, code, took)
-            if self.access_log:
-                self.access_log.grpc(context.peer(), full_name, code, took, len(data), len(answer), call)
-            if code is not Code.OK:
-                await context.abort(_STATUS[int(code)], message)
+                code = Code.INTERNAL
+                raise ServingError(code, f"a fault of the server: {type(error).__name__}") from error
+            finally:
+                took = time.monotonic() - started
+                if counted:
+                    counted(call, code, took)
+                if self.access_log:
+                    size = len(answer)
+                    self.access_log.grpc(context.peer, full_name, code, took, len(data), size, call)
             return answer
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return Unary(handle)
 
-    async def check_stream(self, context: grpc.aio.ServicerContext) -> None:
-        """Refuses a streaming call without a valid token."""
-        try:
-            self._check_token(context)
-        except ServingError as error:
-            await context.abort(_STATUS[int(error.code)], error.message)
-
-    def _check_token(self, context: grpc.aio.ServicerContext) -> None:
-        if self.tokens is None:
-            return
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization":
-                self.tokens.check(value if isinstance(value, bytes) else value.encode("latin-1", "replace"))
-                return
-        self.tokens.check(b"")
+    def check(self, context: Context) -> None:
+        """Raises UNAUTHENTICATED for a call without a valid token, where tokens are needed."""
+        if self.tokens is not None:
+            self.tokens.check(context.head.get(b"authorization"))

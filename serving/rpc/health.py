@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import grpc
+from google.protobuf.message import DecodeError
 
+from serving.errors import invalid
 from serving.messages import declare
 from serving.rpc.call import Call, Guard
+from serving.rpc.calls import Context, Methods, Streaming
 
 SERVICE = "grpc.health.v1.Health"
 KNOWN = ("", "ModelService", "PredictionService")
@@ -36,8 +38,8 @@ HealthCheckRequest: Any = _classes["HealthCheckRequest"]
 HealthCheckResponse: Any = _classes["HealthCheckResponse"]
 
 
-def handler(is_ready: Callable[[], bool], guard: Guard) -> grpc.GenericRpcHandler:
-    """The service. Probes carry no token, so it is open to all.
+def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
+    """The service's methods. Probes carry no token, so it is open to all.
 
     Args:
         is_ready: whether every configured model can answer, and the server is not about to stop.
@@ -54,20 +56,22 @@ def handler(is_ready: Callable[[], bool], guard: Guard) -> grpc.GenericRpcHandle
         del call
         return HealthCheckResponse(status=state(request.service))
 
-    async def watch(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        service = HealthCheckRequest.FromString(data).service
-        last = None
-        while not context.cancelled():
-            now = state(service)
-            if now != last:
-                yield HealthCheckResponse(status=now).SerializeToString()
-                last = now
-            await asyncio.sleep(_WATCH_SECONDS)
+    async def watch(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        del context
+        async for data in requests:
+            try:
+                service = HealthCheckRequest.FromString(data).service
+            except DecodeError as error:
+                raise invalid(f"the request is no HealthCheckRequest: {error}") from None
+            last = None
+            while True:
+                now = state(service)
+                if now != last:
+                    yield HealthCheckResponse(status=now).SerializeToString()
+                    last = now
+                await asyncio.sleep(_WATCH_SECONDS)
 
-    return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {
-            "Check": open_guard.unary(f"/{SERVICE}/Check", HealthCheckRequest, check),
-            "Watch": grpc.unary_stream_rpc_method_handler(watch),
-        },
-    )
+    return {
+        f"/{SERVICE}/Check": open_guard.unary(f"/{SERVICE}/Check", HealthCheckRequest, check),
+        f"/{SERVICE}/Watch": Streaming(watch),
+    }

@@ -4,14 +4,13 @@ import asyncio
 import logging
 from typing import Any
 
-import grpc
-
 from serving.dataplane import DataPlane
 from serving.errors import Code, ServingError
 from serving.model_config import from_message
 from serving.ops.request_log import RequestLogs
 from serving.protos import get_model_status_pb2, model_management_pb2
 from serving.rpc.call import Call, Guard
+from serving.rpc.calls import Methods
 from serving.rpc.prediction import read_spec
 from serving.text_config import ConfigError
 
@@ -19,8 +18,8 @@ SERVICE = "tensorflow.serving.ModelService"
 log = logging.getLogger("slipway.models")
 
 
-def handler(plane: DataPlane, logs: RequestLogs, guard: Guard) -> grpc.GenericRpcHandler:
-    """The service as gRPC wants it."""
+def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
+    """The service's methods."""
 
     async def status(request: Any, call: Call) -> Any:
         ref = read_spec(request, call)
@@ -52,17 +51,12 @@ def handler(plane: DataPlane, logs: RequestLogs, guard: Guard) -> grpc.GenericRp
             response.metric.add(name=name, int64_value_increase=_total(plane, name) - value)
         return response
 
-    return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {
-            "GetModelStatus": guard.unary(
-                f"/{SERVICE}/GetModelStatus", get_model_status_pb2.GetModelStatusRequest, status
-            ),
-            "HandleReloadConfigRequest": guard.unary(
-                f"/{SERVICE}/HandleReloadConfigRequest", model_management_pb2.ReloadConfigRequest, reload
-            ),
-        },
-    )
+    table = {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, status),
+        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, reload),
+    }
+    paths = {f"/{SERVICE}/{name}": entry for name, entry in table.items()}
+    return {path: guard.unary(path, request, method) for path, (request, method) in paths.items()}
 
 
 def _total(plane: DataPlane, name: str) -> int:

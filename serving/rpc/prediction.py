@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-
 from serving import examples as ex
 from serving.dataplane import DataPlane, ModelRef, engine_of
 from serving.engine.base import Array
@@ -19,6 +17,7 @@ from serving.protos import (
 )
 from serving.rpc import tensors
 from serving.rpc.call import Call, Counted, Guard
+from serving.rpc.calls import Methods
 from serving.signature import DEFAULT_SIGNATURE
 
 SERVICE = "tensorflow.serving.PredictionService"
@@ -120,9 +119,9 @@ class PredictionService:
         return response
 
 
-def handler(service: PredictionService, guard: Guard) -> grpc.GenericRpcHandler:
-    """The service as gRPC wants it."""
-    methods = {
+def methods(service: PredictionService, guard: Guard) -> Methods:
+    """The service's methods."""
+    table = {
         "Predict": (predict_pb2.PredictRequest, service.predict, _count(service.plane, "Predict")),
         "Classify": (
             classification_pb2.ClassificationRequest,
@@ -133,13 +132,11 @@ def handler(service: PredictionService, guard: Guard) -> grpc.GenericRpcHandler:
         "MultiInference": (inference_pb2.MultiInferenceRequest, service.multi_inference, None),
         "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, service.metadata, None),
     }
-    return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {
-            name: guard.unary(f"/{SERVICE}/{name}", request, method, counted)
-            for name, (request, method, counted) in methods.items()
-        },
-    )
+    paths = {f"/{SERVICE}/{name}": entry for name, entry in table.items()}
+    return {
+        path: guard.unary(path, request, method, counted)
+        for path, (request, method, counted) in paths.items()
+    }
 
 
 def read_spec(message: Any, call: Call) -> ModelRef:

@@ -6,12 +6,18 @@ when somebody with leave to call first profiles, not before, and calls are hande
 
 import asyncio
 import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-import grpc
-
+from serving.errors import Code, ServingError
 from serving.ops.auth import Tokens
 from serving.process import free_port
 from serving.rpc.call import Guard
+from serving.rpc.calls import Context, Methods, Unary
+
+if TYPE_CHECKING:
+    import grpc
 
 SERVICE = "tensorflow.ProfilerService"
 METHODS = ("Profile", "Terminate", "Monitor")
@@ -25,30 +31,30 @@ class Profiler:
         self._channel: grpc.aio.Channel | None = None
         self._lock = asyncio.Lock()
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """The service."""
-        methods = {name: grpc.unary_unary_rpc_method_handler(self._method(name)) for name in METHODS}
-        return grpc.method_handlers_generic_handler(SERVICE, methods)
+    def methods(self) -> Methods:
+        """The service's methods."""
+        return {f"/{SERVICE}/{name}": Unary(self._method(name)) for name in METHODS}
 
-    def _method(self, name: str):  # type: ignore[no-untyped-def]  # gRPC's own callable type is private
-        async def call(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
-            await self._guard.check_stream(context)
+    def _method(self, name: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        async def call(data: bytes, context: Context) -> bytes:
+            self._guard.check(context)
             if "tensorflow" not in sys.modules:  # a server of LiteRT models stays without it
-                await context.abort(
-                    grpc.StatusCode.UNIMPLEMENTED, "no TensorFlow model is served to be profiled"
-                )
+                raise ServingError(Code.UNIMPLEMENTED, "no TensorFlow model is served to be profiled")
+            import grpc
+
             channel = await self._open()
+            left = None if context.deadline is None else context.deadline - time.monotonic()
             try:
-                answer: bytes = await channel.unary_unary(f"/{SERVICE}/{name}")(
-                    data, timeout=context.time_remaining()
-                )
+                answer: bytes = await channel.unary_unary(f"/{SERVICE}/{name}")(data, timeout=left)
             except grpc.aio.AioRpcError as error:
-                await context.abort(error.code(), error.details() or "")
+                raise ServingError(Code(error.code().value[0]), error.details() or "") from error
             return answer
 
         return call
 
-    async def _open(self) -> grpc.aio.Channel:
+    async def _open(self) -> "grpc.aio.Channel":
+        import grpc  # late: only who profiles needs gRPC's own library here
+
         async with self._lock:
             if self._channel is None:
                 port = await asyncio.to_thread(_start)

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.message import DecodeError
 
+from serving.errors import Code, invalid
 from serving.messages import declare
 from serving.rpc import health, model_service, prediction
 from serving.rpc.call import Guard
+from serving.rpc.calls import Context, Methods, Streaming
 
 _PACKAGE = "grpc.reflection.v1alpha"
 SERVICE = f"{_PACKAGE}.ServerReflection"
@@ -83,20 +85,22 @@ declare(
 )
 
 
-def handler(guard: Guard, *, with_health: bool) -> grpc.GenericRpcHandler:
-    """The service."""
+def methods(guard: Guard, *, with_health: bool) -> Methods:
+    """The service's methods."""
     services = [prediction.SERVICE, model_service.SERVICE, SERVICE]
     if with_health:
         services.append(health.SERVICE)
 
-    async def info(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        await guard.check_stream(context)
+    async def info(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        guard.check(context)
         async for data in requests:
-            yield answer(ServerReflectionRequest.FromString(data), services).SerializeToString()
+            try:
+                request = ServerReflectionRequest.FromString(data)
+            except DecodeError as error:
+                raise invalid(f"the request is no ServerReflectionRequest: {error}") from None
+            yield answer(request, services).SerializeToString()
 
-    return grpc.method_handlers_generic_handler(
-        SERVICE, {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(info)}
-    )
+    return {f"/{SERVICE}/ServerReflectionInfo": Streaming(info)}
 
 
 def answer(request: Any, services: list[str]) -> Any:
@@ -114,7 +118,7 @@ def answer(request: Any, services: list[str]) -> Any:
                 response.list_services_response.service.add(name=name)
             return response
     except KeyError:
-        response.error_response.error_code = grpc.StatusCode.NOT_FOUND.value[0]
+        response.error_response.error_code = int(Code.NOT_FOUND)
         response.error_response.error_message = "there is no such file or symbol here"
         return response
     response.file_descriptor_response.file_descriptor_proto.extend(_with_imports(file))

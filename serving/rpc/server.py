@@ -1,18 +1,27 @@
 """The gRPC server: its services, addresses and options."""
 
+import logging
 from collections.abc import Callable
-
-import grpc
 
 from serving.dataplane import DataPlane
 from serving.flags import Flags
-from serving.http.listener import BindError
+from serving.http.listener import Listener
+from serving.http2.application import Http2Limits
+from serving.http2.connection import Http2Connection
 from serving.ops.request_log import RequestLogs
-from serving.ops.tls import Tls
+from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
 from serving.rpc.call import Guard
+from serving.rpc.calls import Services, Streaming, Unary
 from serving.rpc.profiler import Profiler
 from serving.text_config import ConfigError
+
+log = logging.getLogger("slipway.server")
+
+_LARGEST_MESSAGE = "grpc.max_receive_message_length"
+_STREAMS = "grpc.max_concurrent_streams"
+_IDLE = "grpc.max_connection_idle_ms"
+_AGE = "grpc.max_connection_age_ms"
 
 
 def make_server(
@@ -22,67 +31,52 @@ def make_server(
     guard: Guard,
     tls: Tls | None,
     is_ready: Callable[[], bool],
-) -> grpc.aio.Server:
+) -> Listener:
     """The server, bound but not yet started.
 
     Raises:
-        BindError: if an address cannot be had.
+        BindError: if the port cannot be had.
         ConfigError: if the channel arguments cannot be read.
     """
     service = prediction.PredictionService(plane, logs, flags.enable_serialization_as_tensor_content)
-    handlers = [
-        prediction.handler(service, guard),
-        model_service.handler(plane, logs, guard),
-        reflection.handler(guard, with_health=flags.enable_grpc_healthcheck_service),
-    ]
+    methods: dict[str, Unary | Streaming] = {
+        **prediction.methods(service, guard),
+        **model_service.methods(plane, logs, guard),
+        **reflection.methods(guard, with_health=flags.enable_grpc_healthcheck_service),
+    }
     if flags.enable_grpc_healthcheck_service:
-        handlers.append(health.handler(is_ready, guard))
+        methods.update(health.methods(is_ready, guard))
     if flags.enable_profiler:
-        handlers.append(Profiler(guard.tokens).handler())
-    options: list[tuple[str, str | int]] = [
-        ("grpc.max_receive_message_length", flags.max_request_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
-        *channel_arguments(flags.grpc_channel_arguments),
-    ]
-    server = grpc.aio.server(handlers=handlers, options=options)
+        methods.update(Profiler(guard.tokens).methods())
+    arguments = channel_arguments(flags.grpc_channel_arguments)
+    for name in arguments.keys() - {_LARGEST_MESSAGE, _STREAMS, _IDLE, _AGE}:
+        log.warning("--grpc_channel_arguments: %s has no effect", name)
+    limits = Http2Limits(
+        streams=arguments.get(_STREAMS, Http2Limits.streams),
+        idle_seconds=arguments.get(_IDLE, 0) / 1000,
+        age_seconds=arguments.get(_AGE, 0) / 1000,
+    )
+    services = Services(methods, arguments.get(_LARGEST_MESSAGE, flags.max_request_bytes))
+    listener = Listener(lambda listener: Http2Connection(services, limits, listener))
     if flags.port:
-        _bind(server, f"0.0.0.0:{flags.port}", tls, f"--port={flags.port}")
-    if flags.grpc_socket_path:
-        address = f"unix:{flags.grpc_socket_path}"
-        _bind(server, address, None, f"--grpc_socket_path={flags.grpc_socket_path}")
-    return server
+        context = ssl_context(tls, ["h2"]) if tls else None
+        listener.bind(flags.port, context, "--port")
+    return listener
 
 
-def channel_arguments(text: str) -> list[tuple[str, str | int]]:
-    """Reads `name=value,name=value`; what looks like an integer is one.
+def channel_arguments(text: str) -> dict[str, int]:
+    """Reads `name=value,name=value`; those whose value is no integer mean nothing here and are left out.
 
     Raises:
         ConfigError: for a part without '='.
     """
-    arguments: list[tuple[str, str | int]] = []
+    arguments: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"--grpc_channel_arguments: {part!r} is not name=value")
-        number = value.removeprefix("-")
-        arguments.append((name.strip(), int(value) if number.isdecimal() else value))
+        arguments[name.strip()] = int(value) if value.removeprefix("-").isdecimal() else 0
     return arguments
 
 
-def _bind(server: grpc.aio.Server, address: str, tls: Tls | None, flag: str) -> None:
-    try:
-        if tls:
-            credentials = grpc.ssl_server_credentials(
-                [(tls.key, tls.certificate)], tls.authority, require_client_auth=tls.verify_clients
-            )
-            bound = server.add_secure_port(address, credentials)
-        else:
-            bound = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise BindError(f"cannot listen on {address} ({flag}): {error}") from error
-    if not bound:
-        raise BindError(f"cannot listen on {address} ({flag})")
-
-
-__all__ = ["BindError", "ConfigError", "channel_arguments", "make_server"]
+__all__ = ["ConfigError", "channel_arguments", "make_server"]

@@ -1,0 +1,308 @@
+"""gRPC calls on HTTP/2 streams: one task for each call, which ends with its deadline or when its client leaves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.errors import Code, ServingError
+from serving.http2.connection import Http2Connection
+from serving.http2.frames import ErrorCode
+from serving.http2.headers import Head, literal, status
+from serving.http2.stream import Stream
+from serving.rpc import wire
+
+log = logging.getLogger("slipway.server")
+
+# The model's own answer to a deadline says more; this is for what has none.
+_GRACE_SECONDS = 0.05
+_LARGEST_STREAMED = 1 << 16
+_MOST_WAITING = 1000
+_TEXT = literal(b"content-type", b"text/plain; charset=utf-8")
+
+
+@dataclass(slots=True)
+class Context:
+    """What a method knows of its call, beside the message.
+
+    Attributes:
+        head: the request's headers, with the metadata.
+        peer: the client's address.
+        deadline: on the loop's clock, which is the monotonic one; None for none.
+        expired: whether the call is cancelled because its deadline has passed.
+    """
+
+    head: Head
+    peer: str
+    deadline: float | None
+    expired: bool = False
+
+
+@dataclass(frozen=True)
+class Unary:
+    """A method with one message in and one out."""
+
+    call: Callable[[bytes, Context], Awaitable[bytes]]
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """A method with any number of messages in and out."""
+
+    call: Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]
+
+
+Methods = Mapping[str, Unary | Streaming]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What a request's headers mean for gRPC: found once, and kept with them."""
+
+    method: Unary | Streaming
+    encoding: bytes
+    timeout: float | None
+
+
+class Services:
+    """The methods of a server, as the application of its connections.
+
+    Args:
+        methods: by path, `/package.Service/Method`.
+        max_message: the largest message that is taken.
+    """
+
+    def __init__(self, methods: Methods, max_message: int) -> None:
+        self._methods = methods
+        self._max_message = max_message
+
+    def open(self, connection: Http2Connection, stream: Stream, head: Head) -> None:
+        """See `Application`."""
+        route = head.memo
+        if route is None:
+            try:
+                route = self._route(head)
+            except ServingError as error:
+                connection.sender.headers(stream, wire.trailers_only(error.code, error.message), end=True)
+                stream.finished()
+                return
+            if route is None:
+                stream.handler = _Refusal(connection, stream, head)
+                return
+            head.memo = route
+        deadline = None if route.timeout is None else stream.opened_at + route.timeout
+        context = Context(head, connection.peer, deadline)
+        if isinstance(route.method, Unary):
+            reader = wire.MessageReader(route.encoding, self._max_message)
+            stream.handler = UnaryCall(connection, stream, route.method, reader, context)
+        else:
+            reader = wire.MessageReader(route.encoding, _LARGEST_STREAMED)
+            stream.handler = StreamingCall(connection, stream, route.method, reader, context)
+
+    def _route(self, head: Head) -> _Route | None:
+        """What the headers ask for; None if they are not of gRPC."""
+        kind = head.get(b"content-type")
+        if not kind.startswith(b"application/grpc") or kind[16:17] not in (b"", b"+", b";"):
+            return None
+        if head.get(b":method") != b"POST":
+            return None
+        path = head.get(b":path").decode("latin-1")
+        method = self._methods.get(path)
+        if method is None:
+            raise ServingError(Code.UNIMPLEMENTED, f"Method not found: {path}")
+        encoding = head.get(b"grpc-encoding")
+        if encoding not in (b"", b"identity", *wire.ENCODINGS):
+            name = encoding.decode("latin-1")
+            raise ServingError(Code.UNIMPLEMENTED, f"grpc-encoding {name} is not supported; use gzip")
+        return _Route(method, encoding, wire.read_timeout(head.get(b"grpc-timeout")))
+
+
+class _Refusal:
+    """A request that is not of gRPC: answered when it is complete, as any HTTP server does."""
+
+    is_prompt = True
+
+    def __init__(self, connection: Http2Connection, stream: Stream, head: Head) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._status = 415 if head.get(b":method") == b"POST" else 405
+
+    def data(self, data: bytes) -> None:
+        """See `Handler`."""
+        self._connection.consumed(self._stream, len(data))
+
+    def end(self) -> None:
+        """See `Handler`."""
+        sender, stream = self._connection.sender, self._stream
+        sender.headers(stream, status(self._status) + _TEXT)
+        sender.data(stream, b"this port speaks gRPC: POST with the content-type application/grpc\n")
+        sender.end(stream, literal(b"grpc-status", b"2"))
+
+    def closed(self) -> None:
+        """See `Handler`."""
+
+
+class _Call:
+    """What both kinds of call share: the task, the deadline, the end."""
+
+    is_prompt = True
+
+    def __init__(
+        self, connection: Http2Connection, stream: Stream, reader: wire.MessageReader, context: Context
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._reader = reader
+        self._context = context
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def closed(self) -> None:
+        """See `Handler`."""
+        if self._timer:
+            self._timer.cancel()
+        if self._task:
+            self._task.cancel()
+
+    def _start(self, run: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(run)
+        if self._context.deadline is not None:
+            self._timer = loop.call_at(self._context.deadline + _GRACE_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        self._context.expired = True
+        if self._task:
+            self._task.cancel()
+
+    def _fail(self, code: Code, message: str, *, begun: bool = False) -> None:
+        """Ends the call with a status."""
+        self._task = None
+        sender = self._connection.sender
+        if self._stream.handler is None:
+            return
+        if begun:
+            sender.end(self._stream, wire.trailers(code, message))
+        else:
+            sender.headers(self._stream, wire.trailers_only(code, message), end=True)
+            self._stream.finished()
+        sender.flush()
+
+    def _fail_with(self, error: BaseException, *, begun: bool = False) -> None:
+        if isinstance(error, ServingError):
+            self._fail(error.code, error.message, begun=begun)
+        elif isinstance(error, asyncio.CancelledError):
+            if self._context.expired:
+                self._fail(Code.DEADLINE_EXCEEDED, "the deadline has passed", begun=begun)
+            else:
+                self._connection.reset(self._stream, ErrorCode.CANCEL)
+        else:
+            log.error("a fault of the server, in a gRPC call", exc_info=error)
+            self._fail(Code.INTERNAL, f"a fault of the server: {type(error).__name__}", begun=begun)
+
+
+class UnaryCall(_Call):
+    """A call with one message in and one out."""
+
+    def __init__(
+        self,
+        connection: Http2Connection,
+        stream: Stream,
+        method: Unary,
+        reader: wire.MessageReader,
+        context: Context,
+    ) -> None:
+        super().__init__(connection, stream, reader, context)
+        self._method = method
+        self._message: bytes | None = None
+
+    def data(self, data: bytes) -> None:
+        """See `Handler`."""
+        try:
+            for message in self._reader.feed(data):
+                if self._message is not None:
+                    raise ServingError(Code.INTERNAL, "more than one message for a unary method")
+                self._message = message
+        except ServingError as error:
+            self._fail_with(error)
+            return
+        self._connection.consumed(self._stream, len(data))
+
+    def end(self) -> None:
+        """See `Handler`."""
+        if self._message is None or not self._reader.is_empty:
+            self._fail(Code.INTERNAL, "the request ended within its message")
+            return
+        self._start(self._run(self._message))
+        self._message = None
+
+    async def _run(self, message: bytes) -> None:
+        try:
+            answer = await self._method.call(message, self._context)
+        except (Exception, asyncio.CancelledError) as error:
+            self._fail_with(error)
+            return
+        self._task = None
+        stream, sender = self._stream, self._connection.sender
+        if stream.handler is not None:
+            sender.headers(stream, wire.RESPONSE)
+            sender.data(stream, wire.frame_message(answer))
+            sender.end(stream, wire.OK_TRAILERS)
+            sender.flush()
+
+
+class StreamingCall(_Call):
+    """A call with messages that come and go at any time. The client's window opens as they are read."""
+
+    is_prompt = False
+
+    def __init__(
+        self,
+        connection: Http2Connection,
+        stream: Stream,
+        method: Streaming,
+        reader: wire.MessageReader,
+        context: Context,
+    ) -> None:
+        super().__init__(connection, stream, reader, context)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        connection.sender.headers(stream, wire.RESPONSE)
+        self._start(self._run(method))
+
+    def data(self, data: bytes) -> None:
+        """See `Handler`."""
+        try:
+            messages = self._reader.feed(data)
+            if self._queue.qsize() + len(messages) > _MOST_WAITING:
+                raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages wait to be answered")
+        except ServingError as error:
+            task, self._task = self._task, None
+            self._fail_with(error, begun=True)
+            if task:
+                task.cancel()
+            return
+        for message in messages:
+            self._queue.put_nowait(message)
+        self._connection.consumed(self._stream, len(data))
+
+    def end(self) -> None:
+        """See `Handler`."""
+        self._queue.put_nowait(None)
+
+    async def _run(self, method: Streaming) -> None:
+        sender = self._connection.sender
+        try:
+            async for answer in method.call(self._messages(), self._context):
+                sender.data(self._stream, wire.frame_message(answer))
+                sender.flush()
+                await self._stream.until_drained()
+        except (Exception, asyncio.CancelledError) as error:
+            if self._task:
+                self._fail_with(error, begun=True)
+            return
+        self._fail(Code.OK, "", begun=True)
+
+    async def _messages(self) -> AsyncIterator[bytes]:
+        while (message := await self._queue.get()) is not None:
+            yield message

@@ -1,0 +1,134 @@
+"""gRPC's own part of what goes over HTTP/2: messages, timeouts, status."""
+
+import re
+import struct
+import zlib
+from functools import lru_cache
+from urllib.parse import quote_from_bytes
+
+from serving.errors import Code, ServingError
+from serving.http2.headers import literal, status
+
+PREFIX = struct.Struct(">BL")
+ENCODINGS = {b"gzip": 31, b"deflate": 15}  # and zlib's window bits for each
+_TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
+_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_CONTENT_TYPE = literal(b"content-type", b"application/grpc")
+
+RESPONSE = status(200) + _CONTENT_TYPE + literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
+"""The header block that begins an answer with messages."""
+
+OK_TRAILERS = literal(b"grpc-status", b"0")
+"""The trailers that end it, if all went well."""
+
+
+def trailers(code: Code, message: str) -> bytes:
+    """The trailers that end an answer."""
+    if code is Code.OK:
+        return OK_TRAILERS
+    # Percent-encoded: only what is printable in ASCII goes as it is.
+    text = quote_from_bytes(message.encode("utf-8", "replace"), safe=_PLAIN).encode()
+    return literal(b"grpc-status", b"%d" % code) + (literal(b"grpc-message", text) if text else b"")
+
+
+def trailers_only(code: Code, message: str) -> bytes:
+    """The single header block of an answer without messages."""
+    return RESPONSE + trailers(code, message)
+
+
+def frame_message(data: bytes) -> bytes:
+    """A message as it goes into DATA: its length before it, uncompressed."""
+    return PREFIX.pack(0, len(data)) + data
+
+
+@lru_cache(256)
+def read_timeout(value: bytes) -> float | None:
+    """The seconds of a grpc-timeout; None for no timeout.
+
+    Raises:
+        ServingError: if it is none.
+    """
+    if not value:
+        return None
+    match = _TIMEOUT.fullmatch(value)
+    if not match:
+        raise ServingError(Code.INTERNAL, f"grpc-timeout cannot be read: {value.decode('latin-1')!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
+    """A compressed message, unpacked, but never more of it than is allowed.
+
+    Raises:
+        ServingError: INTERNAL if it is not what it says; RESOURCE_EXHAUSTED if it is too large.
+    """
+    if encoding not in ENCODINGS:
+        raise ServingError(Code.INTERNAL, "a compressed message without a grpc-encoding")
+    unpacker = zlib.decompressobj(ENCODINGS[encoding])
+    try:
+        unpacked = unpacker.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise ServingError(Code.INTERNAL, f"the message is not {encoding.decode()}: {error}") from None
+    if len(unpacked) > limit:
+        raise too_large(len(unpacked), limit)
+    if not unpacker.eof:
+        raise ServingError(Code.INTERNAL, f"the message's {encoding.decode()} ends too early")
+    return unpacked
+
+
+def too_large(size: int, limit: int) -> ServingError:
+    """The answer to a message above the limit."""
+    return ServingError(
+        Code.RESOURCE_EXHAUSTED, f"Received message larger than max ({size} vs. {limit}; --max_request_bytes)"
+    )
+
+
+class MessageReader:
+    """Puts messages together from DATA.
+
+    Args:
+        encoding: grpc-encoding.
+        limit: the largest message.
+    """
+
+    __slots__ = ("_encoding", "_limit", "_need", "_parts", "_size")
+
+    def __init__(self, encoding: bytes, limit: int) -> None:
+        self._encoding = encoding
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._need = PREFIX.size
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message has begun that is not finished."""
+        return not self._size
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that are whole with this.
+
+        Raises:
+            ServingError: if a message is too large or cannot be unpacked.
+        """
+        self._parts.append(data)
+        self._size += len(data)
+        messages: list[bytes] = []
+        while self._size >= self._need:
+            whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            compressed, length = PREFIX.unpack_from(whole)
+            if length > self._limit:
+                raise too_large(length, self._limit)
+            end = PREFIX.size + length
+            self._need = end
+            if self._size < end:
+                self._parts = [whole]
+                break
+            message = whole[PREFIX.size : end]
+            messages.append(decompress(message, self._encoding, self._limit) if compressed else message)
+            whole = whole[end:]
+            self._parts = [whole] if whole else []
+            self._size = len(whole)
+            self._need = PREFIX.size
+        return messages
