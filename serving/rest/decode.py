@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,7 @@ import orjson
 from serving import dtypes
 from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
+from serving.rest.numbers import NumberReader
 from serving.rest.values import debug_string, type_name
 from serving.signature import Signature, TensorSpec
 
@@ -34,21 +36,36 @@ _INTEGERS = {
 }
 
 
+_numbers = NumberReader()
+
+
 class Body:
-    """A request's JSON document.
+    """A request's JSON document, parsed when something of it is asked for.
 
     Attributes:
-        document: the parsed object.
-        plain: whether it surely holds no true and no false, which numpy would take for numbers.
+        data: the bytes.
+        known: the key and the shape of the list of numbers that the body seems to be, if it does.
     """
 
     def __init__(self, data: bytes) -> None:
-        self.document = parse(data)
-        self.plain = b"true" not in data and b"false" not in data
+        self.data = data
+        self.known = _numbers.lookup(data)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The parsed object."""
+        return parse(self.data)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it surely holds no true and no false, which numpy would take for numbers."""
+        return b"true" not in self.data and b"false" not in self.data
 
     @property
     def signature_name(self) -> str:
         """The signature asked for; empty for the default one."""
+        if self.known:
+            return ""
         name = self.document.get("signature_name", "")
         if not isinstance(name, str):
             raise invalid(
@@ -97,9 +114,36 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
     Raises:
         ServingError: if the document does not fit the signature.
     """
-    document = body.document
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    if body.known and len(signature.inputs) == 1:
+        ((alias, spec),) = signature.inputs.items()
+        value = _known_numbers(body, spec.dtype)
+        if value is not None:
+            return {alias: value}, body.known[0] == "instances"
+    inputs, by_row = _from_document(body, signature, name)
+    if len(inputs) == 1 and len(body.document) == 1 and body.plain:
+        ((key, listed),) = body.document.items()
+        ((alias, value),) = inputs.items()
+        if isinstance(listed, list) and value.dtype.kind in "iuf" and value.size:
+            _numbers.remember(body.data, key, value.shape)
+    return inputs, by_row
+
+
+def _known_numbers(body: Body, dtype: str) -> Array | None:
+    assert body.known, "asked only where there is something"
+    key, shape = body.known
+    if dtype in _FLOATS:
+        numbers = _numbers.read(body.data, key, shape, integers=False)
+    elif dtype in _INTEGERS:
+        numbers = _numbers.read(body.data, key, shape, integers=True)
+    else:
+        return None
+    return None if numbers is None else _fitted(numbers, dtype)
+
+
+def _from_document(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
+    document = body.document
     by_row, by_column = "instances" in document, "inputs" in document
     if by_row and by_column:
         raise _format_error(
@@ -211,6 +255,11 @@ def _numeric(values: list[Any], dtype: str) -> Array | None:
         return None
     if array.dtype.kind not in ("iuf" if dtype in _FLOATS else "iu") or not array.size:
         return None
+    return _fitted(array, dtype)
+
+
+def _fitted(array: Array, dtype: str) -> Array | None:
+    """Numbers as a tensor's type; None if one of them is beyond it."""
     if dtype in _FLOATS:
         with np.errstate(over="ignore"):  # beyond float32 is infinity, as in C++
             return array.astype(dtypes.NUMPY[dtype], copy=False)

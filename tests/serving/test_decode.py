@@ -18,7 +18,8 @@ DTYPES = ["DT_FLOAT", "DT_DOUBLE", "DT_INT32", "DT_INT64", "DT_UINT32"]
 
 def outcome(data: bytes, dtype: str, *, fast: bool) -> Any:
     body = decode.Body(data)
-    body.plain = body.plain and fast
+    if not fast:
+        body.plain, body.known = False, None
     try:
         inputs, _ = decode.predict_inputs(body, Signature({"x": TensorSpec("x:0", dtype, None)}, {}, ""), "")
     except ServingError as error:
@@ -34,7 +35,9 @@ NESTED = st.recursive(NUMBER, lambda inner: st.lists(inner, max_size=3), max_lea
 @given(st.lists(st.one_of(NESTED, NESTED, VALUES), max_size=4), st.sampled_from(DTYPES), st.booleans())
 def test_fast_is_slow(value: list[Any], dtype: str, by_row: bool) -> None:
     data = json.dumps({"instances" if by_row else "inputs": value}).encode()
-    assert outcome(data, dtype, fast=True) == outcome(data, dtype, fast=False)
+    expected = outcome(data, dtype, fast=False)
+    assert outcome(data, dtype, fast=True) == expected
+    assert outcome(data, dtype, fast=True) == expected, "now that bodies like it are known"
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 2), (2, 8, 8, 1), (4, 1, 1)])
@@ -44,3 +47,26 @@ def test_values_and_shapes(shape: tuple[int, ...], dtype: type) -> None:
     name = "DT_FLOAT" if dtype is np.float32 else "DT_INT64"
     data = json.dumps({"instances": value.tolist()}).encode()
     assert outcome(data, name, fast=True) == (value.dtype, shape, value.tobytes())
+
+
+def test_a_known_skeleton_is_no_proof() -> None:
+    """Bodies that look like one that was seen, and are not."""
+    seen = b'{"instances": [[1.5, 2], [3, 4]]}'
+    assert outcome(seen, "DT_FLOAT", fast=True)[1] == (2, 2)
+    assert outcome(b'{"instances": [[1], [2]]}', "DT_FLOAT", fast=True)[1] == (2, 1)
+    assert decode.Body(seen).known == ("instances", (2, 2))
+    for data in (
+        b'{"instances": [[1.5, 2], [3, ]]}',
+        b'{"instances": [[1.5, 2], [3 , 4 5]]}',
+        b'{"instances": [[1.5, 2], [3, 4]]} 7',
+        b'{"instances": [[1.5, 2], [3, 1e999]]}',
+        b'{"instances": [[1.5, 2], [3, 123456789012345678901234567890]]}',
+        b'{"inst ances": [[1, 2], [3, 4]]}',
+        b'{"instances": [[], [2]]}',
+        b'{"instances": [[1], []]}',
+        b'{"instances": [[1, 2], [3, 4]]',
+    ):
+        for dtype in DTYPES:
+            assert outcome(data, dtype, fast=True) == outcome(data, dtype, fast=False), data
+    for dtype in ("DT_STRING", "DT_BOOL", "DT_INT64"):
+        assert outcome(seen, dtype, fast=True) == outcome(seen, dtype, fast=False)
