@@ -105,6 +105,17 @@ def plain_rest_body(alias: str, value: Array) -> bytes:
     return json.dumps({"instances": value.tolist()}).encode()
 
 
+def v2_body(alias: str, value: Array) -> bytes:
+    tensor = {
+        "name": alias,
+        "shape": list(value.shape),
+        "datatype": "FP32",
+        "data": value.ravel().tolist(),
+        "parameters": {"content_type": "np"},
+    }
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
 def grpc_body(alias: str, value: Array) -> bytes:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "default"
@@ -190,7 +201,7 @@ def main() -> None:
         engine = in_process(folder.parent, "cnn", 1, options.seconds)
         with start_peer(peer, folder) as (pid, port, path):
             for count in clients:
-                body = plain_rest_body("image", value)
+                body = (v2_body if PEERS[peer].is_v2 else plain_rest_body)("image", value)
                 where = ("--port", str(port), "--path", path)
                 _show(
                     load(pid, f"{peer} cnn batch 1 clients {count}", body, count, options.seconds, *where),

@@ -32,16 +32,20 @@ class Peer:
     Attributes:
         packages: what to install.
         path: where it predicts.
+        is_v2: whether it takes the V2 inference protocol's JSON, and not TensorFlow Serving's.
     """
 
     packages: tuple[str, ...]
     path: str
+    is_v2: bool = False
 
 
 PEERS = {
     "mosec": Peer(("mosec",), "/inference"),
     "litserve": Peer(("litserve",), "/predict"),
     "bentoml": Peer(("bentoml",), "/predict"),
+    "mlserver": Peer(("mlserver",), "/v2/models/cnn/infer", is_v2=True),
+    "ray": Peer(("ray[serve]",), "/predict"),
 }
 
 
