@@ -1,0 +1,270 @@
+"""HTTP/1.1 as clients of every kind speak it, the careless and the hostile ones too."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import httpx
+import pytest
+import uvloop
+
+from serving.http.connection import HttpConnection
+from serving.http.listener import Listener
+from serving.http.message import Answer, HttpLimits, Request
+from serving.process import free_port
+
+LIMITS = HttpLimits(body_bytes=1000, head_bytes=2000, idle_seconds=1.5, slow_seconds=1.0)
+
+
+class Echo:
+    """Answers a POST with its body after a while, and anything else at once with its path."""
+
+    def __init__(self) -> None:
+        self.abandoned = 0
+        self.running = 0
+
+    def answer_at_once(self, request: Request) -> Answer | None:
+        if request.path == "/no":
+            return Answer(401, b"no")
+        return None if request.method == "POST" else Answer(200, request.path.encode())
+
+    async def answer(self, request: Request) -> Answer:
+        if request.path == "/fault":
+            raise RuntimeError("boom")
+        if request.path == "/large":
+            return Answer(200, b"x" * (8 << 20))
+        self.running += 1
+        try:
+            await asyncio.sleep(0.3 if request.path == "/slow" else 0)
+        except asyncio.CancelledError:
+            self.abandoned += request.abandoned
+            raise
+        finally:
+            self.running -= 1
+        return Answer(429, b"too large") if request.oversized else Answer(200, request.body)
+
+
+@contextlib.asynccontextmanager
+async def served(application: Echo | None = None) -> AsyncIterator[tuple[int, Listener]]:
+    port = free_port()
+    listener = Listener(lambda own: HttpConnection(application or Echo(), LIMITS, own))
+    listener.bind(port, None, "--rest_api_port")
+    await listener.start()
+    try:
+        yield port, listener
+    finally:
+        await listener.stop(2)
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def exchange(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
+    """What comes back for these bytes until the server closes, or is silent for a while."""
+    got = b""
+    async with connected(port) as (reader, writer):
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while data := await asyncio.wait_for(reader.read(1 << 20), 0.7):
+                got += data
+    return got
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    uvloop.run(asyncio.wait_for(main, 30))
+
+
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def statuses(got: bytes) -> list[int]:
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d+) ", got)]
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            parts = [post("/slow", b"first"), b"GET /second?x=1 HTTP/1.1\r\n\r\n", post("/", b"third")]
+            got = await exchange(port, b"".join(parts))
+            assert statuses(got) == [200, 200, 200]
+            assert got.index(b"first") < got.index(b"/second") < got.index(b"third")
+            many = await exchange(port, post("/", b"x") * 500)
+            assert len(statuses(many)) == 500
+
+    run(main())
+
+
+def test_bodies_in_chunks_and_in_pieces() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            chunked = (
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab",
+                b"cd\r\n2;x=y\r\nef\r\n0\r\n\r\n",
+            )
+            assert (await exchange(port, *chunked, pause=0.05)).endswith(b"abcdef")
+            pieces = [bytes([byte]) for byte in post("/", b"one byte at a time")]
+            assert (await exchange(port, *pieces)).endswith(b"one byte at a time")
+
+    run(main())
+
+
+def test_continue_is_said_only_to_what_is_wanted() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            head = b"POST %b HTTP/1.1\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n"
+            got = await exchange(port, head % (b"/", 3), b"abc", pause=0.1)
+            assert statuses(got) == [100, 200]
+            assert got.endswith(b"abc")
+            assert statuses(await exchange(port, head % (b"/no", 3))) == [401]
+            assert statuses(await exchange(port, head % (b"/", 5000))) == [429]
+            after = await exchange(port, post("/slow", b"one") + head % (b"/", 3), b"two", pause=0.5)
+            assert statuses(after) == [200, 100, 200]
+
+    run(main())
+
+
+def test_what_is_too_large_is_answered_and_not_kept() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            twice = await exchange(port, post("/", b"x" * 1001) + post("/", b"next"))
+            assert statuses(twice) == [429, 200], "the connection goes on"
+            chunk = (
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"300\r\n" + b"x" * 0x300 + b"\r\n"
+            )
+            assert statuses(await exchange(port, chunk, b"300\r\n" + b"x" * 0x300 + b"\r\n0\r\n\r\n")) == [
+                429
+            ]
+            long_header = b"GET / HTTP/1.1\r\nX: " + b"y" * 3000 + b"\r\n\r\n"
+            assert statuses(await exchange(port, long_header)) == [431]
+            assert statuses(await exchange(port, b"GET / HTTP/1.1\r\n", *[b"X: " + b"y" * 500] * 9)) == [431]
+            assert statuses(await exchange(port, b"GET /" + b"y" * 3000 + b" HTTP/1.1\r\n\r\n")) == [431]
+            many = b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n"
+            assert statuses(await exchange(port, many)) == [431]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00 this is TLS",
+        b"GET\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET / HTTP/1.1\r\nName : value\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: b\x00c\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_and_ends_the_connection(sent: bytes) -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            got = await exchange(port, sent + b"GET /smuggled HTTP/1.1\r\n\r\n")
+            assert statuses(got) == [400]
+            assert b"connection: close" in got
+            assert b"smuggled" not in got
+
+    run(main())
+
+
+def test_how_connections_go_on_or_end() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            head = await exchange(port, b"HEAD /x HTTP/1.1\r\n\r\nGET /y HTTP/1.1\r\n\r\n")
+            assert statuses(head) == [200, 200]
+            assert b"/x" not in head
+            closing = await exchange(port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n" * 2)
+            assert statuses(closing) == [200]
+            assert b"connection: close" in closing
+            old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /z HTTP/1.0\r\n\r\n"
+            got = await exchange(port, old)
+            assert statuses(got) == [200, 200]
+            assert (b"connection: keep-alive" in got, b"connection: close" in got) == (True, True)
+            upgrade = b"GET /u HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /v HTTP/1.1\r\n\r\n"
+            assert statuses(await exchange(port, upgrade)) == [200]
+            absolute = await exchange(port, b"GET http://host/p?q HTTP/1.1\r\n\r\n")
+            assert absolute.endswith(b"/p")
+            assert statuses(await exchange(port, post("/fault", b""))) == [500]
+
+    run(main())
+
+
+def test_who_is_too_slow_is_let_go() -> None:
+    async def main() -> None:
+        async with served() as (port, listener):
+            async with connected(port) as (reader, writer):
+                writer.write(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
+                assert statuses(await asyncio.wait_for(reader.read(), 10)) == [408]
+            async with connected(port) as (reader, _):
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+            # A client that takes nothing: its answers are not made in advance, and others are served meanwhile.
+            async with connected(port) as (reader, writer):
+                writer.write(post("/large", b"") * 3)
+                await asyncio.sleep(0.2)
+                assert statuses(await exchange(port, b"GET / HTTP/1.1\r\n\r\n")) == [200]
+                assert max(len(one._waiting) for one in listener.connections) == 2
+
+    run(main())
+
+
+def test_a_client_that_leaves_cancels_its_call() -> None:
+    async def main() -> None:
+        echo = Echo()
+        async with served(echo) as (port, _):
+            async with connected(port) as (_, writer):
+                writer.write(post("/slow", b"x"))
+                await asyncio.sleep(0.1)
+                assert echo.running == 1
+            await asyncio.sleep(0.1)
+            assert (echo.running, echo.abandoned) == (0, 1)
+
+    run(main())
+
+
+def test_draining_finishes_what_runs_and_takes_no_more() -> None:
+    async def main() -> None:
+        async with (
+            served() as (port, listener),
+            connected(port) as (idle, _),
+            connected(port) as (busy, writer),
+        ):
+            writer.write(post("/slow", b"in flight"))
+            await asyncio.sleep(0.1)
+            await listener.stop(5)
+            got = await busy.read()
+            assert got.endswith(b"in flight")
+            assert b"connection: close" in got
+            assert await idle.read() == b""
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+
+    run(main())
+
+
+def test_a_client_library_agrees() -> None:
+    async def main() -> None:
+        async with served() as (port, _), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            for _ in range(3):
+                assert (await client.post("/", content=b"abc")).content == b"abc"
+            answer = await client.get("/path")
+            assert (answer.text, answer.headers["content-length"]) == ("/path", "5")
+            assert "date" in answer.headers
+
+    run(main())
