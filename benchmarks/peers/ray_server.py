@@ -35,6 +35,6 @@ class Predict:
 if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
-    serve.run(Predict.bind(sys.argv[1]), route_prefix="/predict")
+    serve.run(Predict.bind(sys.argv[1]), route_prefix="/predict")  # type: ignore[attr-defined]
     while True:
         time.sleep(60)

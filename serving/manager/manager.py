@@ -17,7 +17,7 @@ from serving.errors import Code, ServingError
 from serving.manager import labels, plan
 from serving.manager.loader import Loaded, LoadOptions, as_serving_error, load
 from serving.manager.model import Model
-from serving.manager.source import find_versions
+from serving.manager.poller import Found, Poller
 from serving.manager.state import State, Status, Version
 from serving.model_config import ModelConfig, validate
 from serving.ops.metrics import Metrics
@@ -63,6 +63,7 @@ class ModelManager:
         self._woken = False
         self._poll_at = 0.0 if options.poll_seconds >= 0 else float("inf")
         self._stopping = False
+        self._poller = Poller(self._found)
         self._pool = ThreadPoolExecutor(options.load_threads, thread_name_prefix="model-load")
         self._thread = threading.Thread(target=self._control, name="model-manager", daemon=True)
         self._thread.start()
@@ -225,20 +226,18 @@ class ModelManager:
             if time.monotonic() < self._poll_at:
                 return
             configs = [model.config for model in self._models.values() if model.config.base_path]
-        found: dict[str, dict[int, str] | Exception] = {}
-        for config in configs:
-            try:
-                found[config.name] = find_versions(config.base_path)
-            except Exception as error:  # object stores' clients have kinds of their own beside OSError
-                found[config.name] = error
-        with self._changed:
-            for config in configs:
-                model = self._models[config.name]
-                if model.config is not config:
-                    continue  # reconfigured meanwhile; the next poll is for it
-                model.note(found[config.name])
             every = self._options.poll_seconds
             self._poll_at = time.monotonic() + every if every > 0 else float("inf")
+        for config in configs:
+            self._poller.look(config)
+
+    def _found(self, config: ModelConfig, found: Found) -> None:
+        """Takes in what a poll has found, unless the model was configured anew meanwhile."""
+        with self._changed:
+            model = self._models.get(config.name)
+            if model and model.config is config:
+                model.note(found)
+                self._wake()
 
     def _step(self) -> list[Version]:
         """Starts the loads that are due, under the lock; returns what is to be unloaded."""

@@ -66,7 +66,7 @@ class ObjectStore:
 
     def __init__(self, port: int) -> None:
         self.url = "s3://faults/default"
-        self._port = port
+        self.port = port
         self.endpoint = f"http://127.0.0.1:{port}"
         self.come_back()
         self._client = boto3.client("s3", endpoint_url=self.endpoint)
@@ -88,7 +88,7 @@ class ObjectStore:
         self._moto.stop()
 
     def come_back(self) -> None:
-        self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
+        self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self._moto.start()
 
 

@@ -121,9 +121,9 @@ class RawClient:
         while True:
             kind, flags, got, payload = await self.frame()
             if kind == frames.HEADERS:
-                headers = dict(self.decoder.decode(payload))
+                headers = dict(self.decoder.decode(payload, raw=True))
                 if got == number and flags & frames.END_STREAM:
-                    return data[5:], int(headers["grpc-status"])
+                    return data[5:], int(headers[b"grpc-status"])
             elif got == number and kind == frames.DATA:
                 data += payload
             elif got == number and kind == frames.RST_STREAM:

@@ -1,6 +1,7 @@
 """Everything that goes wrong in a server's life, under load: no failed request, no wrong answer, no lost memory."""
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -34,13 +35,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "file":
         yield Folder(tmp_path)
         return
+    store = use_object_store(monkeypatch)
+    yield store
+    store.go_away()
+
+
+def use_object_store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """S3, and what a server must know in its environment to find it."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     store = ObjectStore(free_port())
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)
-    yield store
-    store.go_away()
+    return store
 
 
 @pytest.mark.long
@@ -93,6 +100,47 @@ def test_faults_under_load(place: Place, versions: Path, tmp_path: Path) -> None
         output = server.output()
     assert load.failures == []
     assert "Traceback" not in output
+
+
+def test_a_store_that_hangs_holds_up_nothing_else(
+    versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts connections and never answers: its model stays, and another's versions come and go."""
+    store, folder = use_object_store(monkeypatch), Folder(tmp_path)
+    store.put(1, versions / "1")
+    folder.put(2, versions / "2")
+    config = tmp_path / "models.config"
+    entries = [
+        f'config {{ name: "{name}" base_path: "{place.url}" model_platform: "tensorflow" }}'
+        for name, place in (("default", folder), ("far", store))
+    ]
+    config.write_text("model_config_list {" + "\n".join(entries) + "}")
+    with start(f"--model_config_file={config}") as server:
+        store.go_away()
+        with socket.create_server(("127.0.0.1", store.port)) as silent:
+            held = []
+            silent.settimeout(10)
+            held.append(silent.accept()[0])  # the server is looking, and hangs
+            silent.settimeout(0.01)
+            for number in (3, 4):
+                began = time.monotonic()
+                folder.put(number, versions / str(number))
+                eventually(lambda n=number: states(server).get(n) == "AVAILABLE", 8)  # type: ignore[misc]
+                eventually(lambda n=number: states(server).get(n - 1) == "END", 8)  # type: ignore[misc]
+                assert time.monotonic() - began < 5
+            took = []
+            for _ in range(50):
+                began = time.monotonic()
+                answer = server.post("/v1/models/far:predict", {"instances": [2]})
+                took.append(time.monotonic() - began)
+                assert answer.json() == {"predictions": [2.0]}
+            assert sorted(took)[40] < 0.5
+            began = time.monotonic()
+            server.process.terminate()
+            assert server.process.wait(30) == 0
+            assert time.monotonic() - began < 5
+            for connection in held:
+                connection.close()
 
 
 def test_requests_in_flight_finish_after_sigterm(versions: Path, tmp_path: Path) -> None:
