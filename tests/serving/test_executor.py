@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from serving.errors import ServingError
 from serving.executor import Executor
 
 
@@ -54,3 +55,36 @@ def test_long_calls_stay_in_the_threads() -> None:
 
     assert not any(inline(works, 10))
     assert not any(inline(lambda: time.sleep(0.02), 10))  # TensorFlow's own threads work, this one waits
+
+
+@pytest.mark.parametrize("why", ["left", "deadline"])
+def test_a_call_that_waits_for_a_thread_in_vain_is_not_made(why: str) -> None:
+    made: list[str] = []
+
+    async def main() -> None:
+        release = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            executor = Executor(pool)
+
+            def hold() -> bool:
+                made.append("first")
+                return release.wait(5)
+
+            first = asyncio.create_task(executor.run(hold))
+            deadline = time.monotonic() + 0.05 if why == "deadline" else None
+            second = asyncio.create_task(executor.run(lambda: made.append("second"), deadline))
+            await asyncio.sleep(0.1)
+            assert made == ["first"]
+            if why == "left":
+                second.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await second
+            else:
+                with pytest.raises(ServingError, match="deadline"):
+                    await second
+            release.set()
+            assert await first
+            await executor.run(lambda: made.append("third"))
+
+    asyncio.run(main())
+    assert made == ["first", "third"]
