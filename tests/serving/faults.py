@@ -65,24 +65,25 @@ class ObjectStore:
     """S3 as moto serves it, on a port of its own, where nobody listens while it is away."""
 
     def __init__(self, port: int) -> None:
-        self.url = "s3://faults/default"
+        self._bucket = f"faults-{port}"  # what moto holds outlives its server, for the whole process
+        self.url = f"s3://{self._bucket}/default"
         self.port = port
         self.endpoint = f"http://127.0.0.1:{port}"
         self.come_back()
         self._client = boto3.client("s3", endpoint_url=self.endpoint)
-        self._client.create_bucket(Bucket="faults")
+        self._client.create_bucket(Bucket=self._bucket)
 
     def put(self, number: int, source: Path) -> None:
         files = [path for path in source.rglob("*") if path.is_file()]
         for path in sorted(files, key=lambda path: path.name == "saved_model.pb"):  # the entry file last
             key = f"default/{number}/{path.relative_to(source).as_posix()}"
-            self._client.upload_file(str(path), "faults", key)
+            self._client.upload_file(str(path), self._bucket, key)
 
     def remove(self, number: int) -> None:
-        listed = self._client.list_objects_v2(Bucket="faults", Prefix=f"default/{number}/")
+        listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"default/{number}/")
         keys = [entry["Key"] for entry in listed["Contents"]]
         for key in sorted(keys, key=lambda key: not key.endswith("saved_model.pb")):
-            self._client.delete_object(Bucket="faults", Key=key)
+            self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def go_away(self) -> None:
         self._moto.stop()

@@ -1,5 +1,8 @@
 """The canary on a good model, and on everything that must fail it."""
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -107,3 +110,44 @@ def test_a_container_needs_an_image() -> None:
 )
 def test_difference(got: list[float], expected: list[float], far: float) -> None:
     assert difference(np.array(got), np.array(expected)) == pytest.approx(far)
+
+
+ENGINE = os.environ.get("SLIPWAY_CONTAINER_ENGINE", "podman")
+IMAGE = os.environ.get("SLIPWAY_SERVING_IMAGE", "localhost/slipway-serving:latest")
+
+
+@pytest.fixture
+def image() -> str:
+    """Our own server's image, where there is an engine that can run it."""
+    if shutil.which(ENGINE) is None:
+        pytest.skip(f"there is no {ENGINE} (SLIPWAY_CONTAINER_ENGINE)")
+    tried = subprocess.run(
+        [ENGINE, "run", "--rm", IMAGE, "--version"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        said = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+        pytest.skip(f"{ENGINE} cannot run {IMAGE} (infra/docker/serving.Dockerfile makes it): {said}")
+    return IMAGE
+
+
+@pytest.mark.long
+def test_a_container(model_dir: Path, image: str) -> None:
+    config = QUICK.model_copy(update={"server": "container", "engine": ENGINE, "image": image})
+    verdict = run_canary(model_dir, GOLDEN, config)
+    assert verdict.passed, verdict
+    wrong = run_canary(model_dir, Golden({"x": X}, {"y": X}), config)
+    assert any("difference" in check.metric for check in wrong.failures)
+    running = subprocess.run(
+        [ENGINE, "ps", "--format={{.Names}}"], capture_output=True, text=True, check=True
+    )
+    assert "slipway-canary" not in running.stdout, "none is left behind"
+
+
+@pytest.mark.long
+def test_a_container_that_does_not_load_the_model(tmp_path: Path, image: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_bytes(b"no graph")
+    config = QUICK.model_copy(update={"server": "container", "engine": ENGINE, "image": image})
+    verdict = run_canary(tmp_path / "model", GOLDEN, config)
+    assert [check.metric for check in verdict.failures] == ["startup"]
+    assert "exit code 255" in verdict.failures[0].message
