@@ -25,6 +25,8 @@ SERVER_CODE = (
     "serving",
     "serving.client",
     "serving.engine",
+    "serving.http",
+    "serving.http2",
     "serving.manager",
     "serving.ops",
     "serving.preprocessing",
