@@ -10,21 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from serving import examples as ex
-from serving.batching import Batcher, BatchingOptions
-from serving.engine.base import Array, Engine
-from serving.errors import Code, ServingError, from_engine, invalid
-from serving.executor import Executor
+from serving.batching_options import BatchingOptions
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
 from serving.manager.manager import ModelManager
 from serving.manager.state import Status, Version
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 from serving.signature import DEFAULT_SIGNATURE, Signature
-
-_DTYPE_NAMES: dict[Any, str] = {}
+from serving.units import Units, engine_of, guarded
 
 
 @dataclass(frozen=True)
@@ -34,16 +30,6 @@ class ModelRef:
     name: str
     version: int | None = None
     label: str | None = None
-
-
-class _Unit:
-    """What one signature of one version runs with."""
-
-    __slots__ = ("batcher", "executor")
-
-    def __init__(self, executor: Executor, batcher: Batcher | None) -> None:
-        self.executor = executor
-        self.batcher = batcher
 
 
 class DataPlane:
@@ -72,10 +58,9 @@ class DataPlane:
         self.manager = manager
         self.metrics = metrics
         self.limits = limits
-        self._batching = batching
         self._check_methods = check_methods
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
-        self._units: WeakKeyDictionary[Version, dict[tuple[str, ...], _Unit]] = WeakKeyDictionary()
+        self._units = Units(self._pool, batching, metrics)
 
     @contextmanager
     def version(self, ref: ModelRef) -> Iterator[Version]:
@@ -173,7 +158,7 @@ class DataPlane:
                 signature.outputs[alias].tensor_name for signature, wanted in plans for alias in wanted
             )
         )
-        unit = self._unit(version, tuple(names), None)
+        unit = self._units.get(version, tuple(names))
         values = await unit.executor.run(
             lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), deadline
         )
@@ -216,7 +201,7 @@ class DataPlane:
         wanted: Sequence[str],
         deadline: float | None,
     ) -> dict[str, Array]:
-        unit = self._unit(version, (name,), name)
+        unit = self._units.get(version, (name,), batched=name)
         started = time.perf_counter()
         if unit.batcher is not None:
             outputs = await unit.batcher.submit(feeds, wanted, deadline)
@@ -227,25 +212,6 @@ class DataPlane:
             )
         self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")
         return outputs
-
-    def _unit(self, version: Version, key: tuple[str, ...], batched: str | None) -> _Unit:
-        units = self._units.get(version)
-        if units is None:
-            units = self._units[version] = {}
-        unit = units.get(key)
-        if unit is None:
-            executor = Executor(self._pool)
-            options = self._batching(version) if batched is not None else None
-            batcher = None
-            if options is not None and batched is not None:
-                engine, name = engine_of(version), batched
-
-                async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
-                    return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
-
-                batcher = Batcher(options, run, self.metrics)
-            unit = units[key] = _Unit(executor, batcher)
-        return unit
 
     def _check_inputs(self, signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         if inputs.keys() != signature.inputs.keys():
@@ -276,22 +242,6 @@ class DataPlane:
         self.limits.check_tensors({ex.INPUTS: tensor})
         self.metrics.example_counts.observe(len(tensor), version.model)
         self.metrics.example_count_total.add(version.model, by=len(tensor))
-
-
-def engine_of(version: Version) -> Engine:
-    """The engine of a version that was acquired."""
-    assert version.engine is not None, "a version in use has an engine"
-    return version.engine
-
-
-def guarded(call: Callable[[], Any]) -> Any:
-    """Runs an engine; its errors become those of the server."""
-    try:
-        return call()
-    except ServingError:
-        raise
-    except Exception as error:
-        raise from_engine(error) from error
 
 
 def _check_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:

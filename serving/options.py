@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from serving.batching import BatchingOptions, read_batching
+from serving.batching_options import BatchingOptions, read_batching
 from serving.engine.open import EngineOptions
 from serving.flags import Flags
 from serving.manager.loader import LoadOptions, WarmUp

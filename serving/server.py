@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serving import options
-from serving.batching import BatchingOptions
+from serving.batching_options import BatchingOptions
 from serving.dataplane import DataPlane
 from serving.engine.base import Engine
 from serving.errors import ServingError

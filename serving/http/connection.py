@@ -2,6 +2,7 @@
 
 It is a protocol of asyncio and not an ASGI server because what a request costs here is what a small model costs:
 `docs/serving.md` has the comparison. The application sees whole requests; a client that goes away cancels its call.
+The module is long because what the parser, the transport and the answers do to one state is best read in one place.
 """
 
 import asyncio

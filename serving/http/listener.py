@@ -112,3 +112,9 @@ def peer_name(transport: asyncio.BaseTransport) -> str:
     """The client's address; empty on a Unix socket."""
     name = transport.get_extra_info("peername")
     return str(name[0]) if isinstance(name, tuple) and name else ""
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """The same with the port, as gRPC writes it."""
+    name = transport.get_extra_info("peername")
+    return f"ipv4:{name[0]}:{name[1]}" if isinstance(name, tuple) and name else "unix:"

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import Any
 
-from serving.http.listener import Listener
+from serving.http.listener import Listener, peer_address
 from serving.http2 import frames
 from serving.http2.application import Application, Http2Limits
 from serving.http2.budget import Budget
@@ -66,7 +66,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """See asyncio."""
         self._transport = transport
-        self.peer = _peer(transport)
+        self.peer = peer_address(transport)
         self.sender = Sender(transport)
         self._listener.opened(self)
         ours = {
@@ -245,8 +245,3 @@ class Http2Connection(asyncio.Protocol):
         self.sender.write(frames.goaway_frame(self.last_number, fault.code, str(fault)))
         self.sender.flush()
         self._transport.close()
-
-
-def _peer(transport: Any) -> str:
-    name = transport.get_extra_info("peername")
-    return f"ipv4:{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix:"

@@ -211,7 +211,6 @@ class Receiver:
             self._connection.sender.write(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _goaway(self, flags: int, number: int, payload: bytes) -> None:
-        del flags, payload
         if number:
             raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
         self._budget.spend(self._now())

@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from serving.dataplane import DataPlane, engine_of
+from serving.dataplane import DataPlane
 from serving.errors import HTTP_STATUS, Code, ServingError, invalid
 from serving.examples import to_tensor
 from serving.http.message import JSON, Answer, Request
@@ -17,6 +17,7 @@ from serving.rest import decode, encode, log_entries, metadata, routes
 from serving.rest.body import read_body
 from serving.rest.example_json import read_examples
 from serving.signature import DEFAULT_SIGNATURE
+from serving.units import engine_of
 
 log = logging.getLogger("slipway.server")
 _TEXT = f"content-type: {metrics.CONTENT_TYPE}\r\n".encode()

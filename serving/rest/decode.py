@@ -1,12 +1,10 @@
-"""JSON to tensors, with TensorFlow Serving's rules and messages.
+"""Request bodies to tensors, with TensorFlow Serving's rules and messages.
 
-Most bodies are plain lists of numbers, which numpy takes whole; whatever it cannot take as it is, and every error,
-goes value by value, so that the answer says what is wrong with which value.
-The module is long because the two ways must agree on every rule, and are best read side by side.
+Most bodies are plain lists of numbers, which simdjson (`numbers.py`) or numpy take whole; whatever these cannot take as
+it is, and every error, goes value by value (`tensor.py`), so that the answer says what is wrong with which value.
+The module is long because the ways must agree on every rule, and are best read side by side.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,23 +16,11 @@ import orjson
 
 from serving import dtypes
 from serving.engine.base import Array
-from serving.errors import Code, ServingError, invalid
+from serving.errors import ServingError, invalid
 from serving.rest.numbers import NumberReader
-from serving.rest.values import debug_string, type_name
+from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
+from serving.rest.values import debug_string
 from serving.signature import Signature, TensorSpec
-
-_FLOATS = ("DT_FLOAT", "DT_DOUBLE")
-_INTEGERS = {
-    "DT_INT32": (-(2**31), 2**31 - 1),
-    # TensorFlow Serving checks the small types as 32 bits wide, and lets them wrap.
-    "DT_INT16": (-(2**31), 2**31 - 1),
-    "DT_INT8": (-(2**31), 2**31 - 1),
-    "DT_UINT8": (-(2**31), 2**31 - 1),
-    "DT_INT64": (-(2**63), 2**63 - 1),
-    "DT_UINT32": (0, 2**32 - 1),
-    "DT_UINT64": (0, 2**64 - 1),
-}
-
 
 _numbers = NumberReader()
 
@@ -133,9 +119,9 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
 def _known_numbers(body: Body, dtype: str) -> Array | None:
     assert body.known, "asked only where there is something"
     key, shape = body.known
-    if dtype in _FLOATS:
+    if dtype in FLOATS:
         numbers = _numbers.read(body.data, key, shape, integers=False)
-    elif dtype in _INTEGERS:
+    elif dtype in INTEGERS:
         numbers = _numbers.read(body.data, key, shape, integers=True)
     else:
         return None
@@ -240,7 +226,7 @@ def _column(value: Any, dtype: str, *, plain: bool) -> Array:
 
 def _numeric(values: list[Any], dtype: str) -> Array | None:
     """The tensor of a nested list of numbers, or None if it must be looked at value by value."""
-    if dtype not in _FLOATS and dtype not in _INTEGERS:
+    if dtype not in FLOATS and dtype not in INTEGERS:
         return None
     # Flattened by hand, level by level: numpy's own walk through nested lists takes half as long again.
     shape = [len(values)]
@@ -253,125 +239,20 @@ def _numeric(values: list[Any], dtype: str) -> Array | None:
         array = np.array(values).reshape(shape)
     except (TypeError, ValueError, OverflowError):  # ragged, or an integer beyond 64 bits
         return None
-    if array.dtype.kind not in ("iuf" if dtype in _FLOATS else "iu") or not array.size:
+    if array.dtype.kind not in ("iuf" if dtype in FLOATS else "iu") or not array.size:
         return None
     return _fitted(array, dtype)
 
 
 def _fitted(array: Array, dtype: str) -> Array | None:
     """Numbers as a tensor's type; None if one of them is beyond it."""
-    if dtype in _FLOATS:
+    if dtype in FLOATS:
         with np.errstate(over="ignore"):  # beyond float32 is infinity, as in C++
             return array.astype(dtypes.NUMPY[dtype], copy=False)
-    low, high = _INTEGERS[dtype]
+    low, high = INTEGERS[dtype]
     if int(array.min()) < low or int(array.max()) > high:
         return None
     return array.astype(dtypes.NUMPY[dtype], copy=False)
-
-
-def tensor(value: Any, dtype: str) -> Array:
-    """The tensor of any JSON value, checked value by value.
-
-    Raises:
-        ServingError: naming the value that is of the wrong type or in the wrong place.
-    """
-    shape: list[int] = []
-    probe = value
-    while isinstance(probe, list):
-        shape.append(len(probe))
-        if not probe:
-            break
-        probe = probe[0]
-    flat: list[Any] = []
-    _fill(value, 0, dtype, shape, flat)
-    if dtype == "DT_STRING":
-        strings = np.empty(len(flat), dtype=object)
-        strings[:] = flat
-        return strings.reshape(shape)
-    with np.errstate(over="ignore"):
-        wide = np.array(flat, dtype=np.int64) if dtype in ("DT_INT8", "DT_INT16", "DT_UINT8") else flat
-        return np.asarray(wide).astype(dtypes.NUMPY[dtype]).reshape(shape)
-
-
-def _fill(value: Any, level: int, dtype: str, shape: list[int], flat: list[Any]) -> None:
-    rank = len(shape)
-    if not isinstance(value, list):
-        if level != rank:
-            raise invalid(
-                f"JSON Value: {debug_string(value)} found at incorrect level: {level + 1} in the JSON DOM. "
-                f"Expected at level: {rank}"
-            )
-        flat.append(_scalar(value, dtype))
-        return
-    if level >= rank:
-        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
-    if len(value) != shape[level]:
-        raise invalid(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} "
-            f"expected size: {shape[level]}"
-        )
-    for item in value:
-        _fill(item, level + 1, dtype, shape, flat)
-
-
-def _scalar(value: Any, dtype: str) -> Any:
-    if dtype == "DT_STRING":
-        if isinstance(value, dict):
-            return decode_base64(value)
-        if isinstance(value, str):
-            return text_bytes(value)
-    elif dtype in _FLOATS:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    elif dtype in _INTEGERS:
-        low, high = _INTEGERS[dtype]
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return value
-    elif dtype == "DT_BOOL":
-        if isinstance(value, bool):
-            return value
-    else:
-        raise ServingError(
-            Code.UNIMPLEMENTED,
-            f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.removeprefix('DT_').lower()}",
-        )
-    raise invalid(
-        f"JSON Value: {debug_string(value)} Type: {type_name(value)} is not of expected type: "
-        f"{dtype.removeprefix('DT_').lower()}"
-    )
-
-
-def text_bytes(text: str) -> bytes:
-    """A JSON string as the bytes that it stands for.
-
-    Raises:
-        ServingError: if it holds half of a surrogate pair, which stands for nothing.
-    """
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from None
-
-
-def decode_base64(value: Any) -> bytes:
-    """The bytes of `{"b64": "…"}`; the web-safe alphabet and missing padding are accepted as well.
-
-    Raises:
-        ServingError: if it is not that.
-    """
-    if not is_base64(value):
-        raise invalid(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
-    text = value["b64"]
-    try:
-        padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
-        return base64.b64decode(padded, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("Unable to base64 decode") from None
-
-
-def is_base64(value: Any) -> bool:
-    """Whether a JSON value is an object of the single key "b64" with a string."""
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def _is_named(value: Any) -> bool:

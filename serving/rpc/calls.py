@@ -9,7 +9,7 @@ from typing import Any
 from serving.errors import Code, ServingError
 from serving.http2.connection import Http2Connection
 from serving.http2.frames import ErrorCode
-from serving.http2.headers import Head, literal, status
+from serving.http2.headers import Head
 from serving.http2.stream import Stream
 from serving.rpc import wire
 
@@ -17,9 +17,7 @@ log = logging.getLogger("slipway.server")
 
 # The model's own answer to a deadline says more; this is for what has none.
 _GRACE_SECONDS = 0.05
-_LARGEST_STREAMED = 1 << 16
 _MOST_WAITING = 1000
-_TEXT = literal(b"content-type", b"text/plain; charset=utf-8")
 
 
 @dataclass(slots=True)
@@ -54,93 +52,6 @@ class Streaming:
 
 
 Methods = Mapping[str, Unary | Streaming]
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """What a request's headers mean for gRPC: found once, and kept with them."""
-
-    method: Unary | Streaming
-    encoding: bytes
-    timeout: float | None
-
-
-class Services:
-    """The methods of a server, as the application of its connections.
-
-    Args:
-        methods: by path, `/package.Service/Method`.
-        max_message: the largest message that is taken.
-    """
-
-    def __init__(self, methods: Methods, max_message: int) -> None:
-        self._methods = methods
-        self._max_message = max_message
-
-    def open(self, connection: Http2Connection, stream: Stream, head: Head) -> None:
-        """See `Application`."""
-        route = head.memo
-        if route is None:
-            try:
-                route = self._route(head)
-            except ServingError as error:
-                connection.sender.headers(stream, wire.trailers_only(error.code, error.message), end=True)
-                stream.finished()
-                return
-            if route is None:
-                stream.handler = _Refusal(connection, stream, head)
-                return
-            head.memo = route
-        deadline = None if route.timeout is None else stream.opened_at + route.timeout
-        context = Context(head, connection.peer, deadline)
-        if isinstance(route.method, Unary):
-            reader = wire.MessageReader(route.encoding, self._max_message)
-            stream.handler = UnaryCall(connection, stream, route.method, reader, context)
-        else:
-            reader = wire.MessageReader(route.encoding, _LARGEST_STREAMED)
-            stream.handler = StreamingCall(connection, stream, route.method, reader, context)
-
-    def _route(self, head: Head) -> _Route | None:
-        """What the headers ask for; None if they are not of gRPC."""
-        kind = head.get(b"content-type")
-        if not kind.startswith(b"application/grpc") or kind[16:17] not in (b"", b"+", b";"):
-            return None
-        if head.get(b":method") != b"POST":
-            return None
-        path = head.get(b":path").decode("latin-1")
-        method = self._methods.get(path)
-        if method is None:
-            raise ServingError(Code.UNIMPLEMENTED, f"Method not found: {path}")
-        encoding = head.get(b"grpc-encoding")
-        if encoding not in (b"", b"identity", *wire.ENCODINGS):
-            name = encoding.decode("latin-1")
-            raise ServingError(Code.UNIMPLEMENTED, f"grpc-encoding {name} is not supported; use gzip")
-        return _Route(method, encoding, wire.read_timeout(head.get(b"grpc-timeout")))
-
-
-class _Refusal:
-    """A request that is not of gRPC: answered when it is complete, as any HTTP server does."""
-
-    is_prompt = True
-
-    def __init__(self, connection: Http2Connection, stream: Stream, head: Head) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._status = 415 if head.get(b":method") == b"POST" else 405
-
-    def data(self, data: bytes) -> None:
-        """See `Handler`."""
-        self._connection.consumed(self._stream, len(data))
-
-    def end(self) -> None:
-        """See `Handler`."""
-        sender, stream = self._connection.sender, self._stream
-        sender.headers(stream, status(self._status) + _TEXT)
-        sender.data(stream, b"this port speaks gRPC: POST with the content-type application/grpc\n")
-        sender.end(stream, literal(b"grpc-status", b"2"))
-
-    def closed(self) -> None:
-        """See `Handler`."""
 
 
 class _Call:

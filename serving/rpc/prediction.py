@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving import examples as ex
-from serving.dataplane import DataPlane, ModelRef, engine_of
+from serving.dataplane import DataPlane, ModelRef
 from serving.engine.base import Array
 from serving.errors import Code, invalid
 from serving.ops.request_log import RequestLogs
@@ -19,6 +19,7 @@ from serving.rpc import tensors
 from serving.rpc.call import Call, Counted, Guard
 from serving.rpc.calls import Methods
 from serving.signature import DEFAULT_SIGNATURE
+from serving.units import engine_of
 
 SERVICE = "tensorflow.serving.PredictionService"
 _SIGNATURE_DEF = "signature_def"

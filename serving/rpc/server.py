@@ -12,8 +12,9 @@ from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
 from serving.rpc.call import Guard
-from serving.rpc.calls import Services, Streaming, Unary
+from serving.rpc.calls import Streaming, Unary
 from serving.rpc.profiler import Profiler
+from serving.rpc.services import Services
 from serving.text_config import ConfigError
 
 log = logging.getLogger("slipway.server")

@@ -13,7 +13,8 @@ from serving.http2 import frames
 from serving.http2.application import Http2Limits
 from serving.http2.connection import Http2Connection
 from serving.process import free_port
-from serving.rpc.calls import Context, Services, Streaming, Unary
+from serving.rpc.calls import Context, Streaming, Unary
+from serving.rpc.services import Services
 
 MAX_MESSAGE = 64 << 20
 ECHO, SLOW, FAIL, MANY = "/t.S/Echo", "/t.S/Slow", "/t.S/Fail", "/t.S/Many"

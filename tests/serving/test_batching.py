@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.batching import Batcher, BatchingOptions, read_batching
+from serving.batching import Batcher
+from serving.batching_options import BatchingOptions, read_batching
 from serving.errors import Code, ServingError
 from serving.ops.metrics import Metrics
 from serving.text_config import ConfigError

@@ -1,0 +1,129 @@
+"""A JSON value to a tensor, value by value: slow, and able to say what is wrong where."""
+
+import base64
+import binascii
+from typing import Any
+
+import numpy as np
+
+from serving import dtypes
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
+from serving.rest.values import debug_string, type_name
+
+FLOATS = ("DT_FLOAT", "DT_DOUBLE")
+INTEGERS = {
+    "DT_INT32": (-(2**31), 2**31 - 1),
+    # TensorFlow Serving checks the small types as 32 bits wide, and lets them wrap.
+    "DT_INT16": (-(2**31), 2**31 - 1),
+    "DT_INT8": (-(2**31), 2**31 - 1),
+    "DT_UINT8": (-(2**31), 2**31 - 1),
+    "DT_INT64": (-(2**63), 2**63 - 1),
+    "DT_UINT32": (0, 2**32 - 1),
+    "DT_UINT64": (0, 2**64 - 1),
+}
+
+
+def tensor(value: Any, dtype: str) -> Array:
+    """The tensor of any JSON value, checked value by value.
+
+    Raises:
+        ServingError: naming the value that is of the wrong type or in the wrong place.
+    """
+    shape: list[int] = []
+    probe = value
+    while isinstance(probe, list):
+        shape.append(len(probe))
+        if not probe:
+            break
+        probe = probe[0]
+    flat: list[Any] = []
+    _fill(value, 0, dtype, shape, flat)
+    if dtype == "DT_STRING":
+        strings = np.empty(len(flat), dtype=object)
+        strings[:] = flat
+        return strings.reshape(shape)
+    with np.errstate(over="ignore"):
+        wide = np.array(flat, dtype=np.int64) if dtype in ("DT_INT8", "DT_INT16", "DT_UINT8") else flat
+        return np.asarray(wide).astype(dtypes.NUMPY[dtype]).reshape(shape)
+
+
+def _fill(value: Any, level: int, dtype: str, shape: list[int], flat: list[Any]) -> None:
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise invalid(
+                f"JSON Value: {debug_string(value)} found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {rank}"
+            )
+        flat.append(_scalar(value, dtype))
+        return
+    if level >= rank:
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
+    if len(value) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    for item in value:
+        _fill(item, level + 1, dtype, shape, flat)
+
+
+def _scalar(value: Any, dtype: str) -> Any:
+    if dtype == "DT_STRING":
+        if isinstance(value, dict):
+            return decode_base64(value)
+        if isinstance(value, str):
+            return text_bytes(value)
+    elif dtype in FLOATS:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif dtype in INTEGERS:
+        low, high = INTEGERS[dtype]
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+    elif dtype == "DT_BOOL":
+        if isinstance(value, bool):
+            return value
+    else:
+        raise ServingError(
+            Code.UNIMPLEMENTED,
+            f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.removeprefix('DT_').lower()}",
+        )
+    raise invalid(
+        f"JSON Value: {debug_string(value)} Type: {type_name(value)} is not of expected type: "
+        f"{dtype.removeprefix('DT_').lower()}"
+    )
+
+
+def text_bytes(text: str) -> bytes:
+    """A JSON string as the bytes that it stands for.
+
+    Raises:
+        ServingError: if it holds half of a surrogate pair, which stands for nothing.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from None
+
+
+def decode_base64(value: Any) -> bytes:
+    """The bytes of `{"b64": "…"}`; the web-safe alphabet and missing padding are accepted as well.
+
+    Raises:
+        ServingError: if it is not that.
+    """
+    if not is_base64(value):
+        raise invalid(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
+    text = value["b64"]
+    try:
+        padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+        return base64.b64decode(padded, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("Unable to base64 decode") from None
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a JSON value is an object of the single key "b64" with a string."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
