@@ -16,7 +16,8 @@ from pipeline import cron
 from pipeline.config import Config
 from pipeline.run import EXIT_CODES
 
-_OUTCOMES = {code: outcome for outcome, code in reversed(EXIT_CODES.items())}
+#: What an exit code means; nothing more precise is known here than that a model was not released.
+_OUTCOMES = {EXIT_CODES["refused"]: "refused or withdrawn", EXIT_CODES["failed"]: "failed"}
 #: Seconds after which a run counts as missed, and not just as beginning.
 _LATE = 60
 

@@ -29,10 +29,10 @@ def compile_(
     overrides: SetOption = None,
 ) -> None:
     """Write the package that the UI's "Upload pipeline" takes."""
-    from pipeline.kubeflow.package import compile_package
-
     loaded = load(config, overrides)
     with _quiet():
+        from pipeline.kubeflow.package import compile_package
+
         steps = compile_package(loaded, output)
     for step in steps:
         console.print(Text(f"{step.name}: ", "bold") + Text(", ".join(step.stages)))
@@ -49,11 +49,11 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the run to its end")] = True,
 ) -> None:
     """Upload the pipeline, run it, and follow the run; exit code 0 if it succeeds, 1 if it fails or is refused."""
-    from pipeline.kubeflow import runs
-
     loaded = load(config, overrides)
     client = _connect(host, namespace)
     uploaded = _upload(client, loaded)
+    from pipeline.kubeflow import runs
+
     run = runs.submit(client, loaded, uploaded, experiment)
     console.print(f"run {run.run_id}: {_page(client)}/#/runs/details/{run.run_id}", soft_wrap=True)
     if not wait:
@@ -84,12 +84,13 @@ def schedule(
 ) -> None:
     """Let the backend run the pipeline by a cron expression; replaces the model's earlier schedule."""
     from pipeline.cron import six_fields
-    from pipeline.kubeflow import recurring
 
     fields = six_fields(cron)
     loaded = load(config, overrides)
     client = _connect(host, namespace)
     uploaded = _upload(client, loaded)
+    from pipeline.kubeflow import recurring
+
     recurring.schedule(client, loaded, uploaded, experiment, cron, max_concurrency, no_catchup)
     console.print(f"{loaded.model_name} runs at {cron!r} (the backend is told {fields!r}; its time zone is UTC "
                   "unless set otherwise)", soft_wrap=True)  # fmt: skip
@@ -137,9 +138,9 @@ def _connect(host: str | None, namespace: str | None) -> Any:
 
 
 def _upload(client: Any, config: Any) -> Any:
-    from pipeline.kubeflow import runs
-
     with _quiet():
+        from pipeline.kubeflow import runs
+
         uploaded = runs.upload(client, config)
     state = "uploaded" if uploaded.new else "was uploaded before"
     console.print(f"pipeline {config.model_name}, version {uploaded.version_name}: {state}", soft_wrap=True)

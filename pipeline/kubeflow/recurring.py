@@ -1,6 +1,6 @@
 """Recurring runs: the backend itself runs a pipeline again and again by a cron expression."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -8,13 +8,15 @@ from rich.table import Table
 from pipeline.config import Config
 from pipeline.cron import six_fields
 from pipeline.kubeflow.client import KubeflowError, explained
-from pipeline.kubeflow.runs import Uploaded
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.runs import Uploaded
 
 
 def schedule(
     client: Any,
     config: Config,
-    uploaded: Uploaded,
+    uploaded: "Uploaded",
     experiment: str,
     cron: str,
     max_concurrency: int,
