@@ -4,7 +4,12 @@ CONFIG ?= configs/digits.yaml
 BIN := .venv/bin
 export TF_USE_LEGACY_KERAS := 1
 
-.PHONY: run test test-fast lint format lock clean
+CONTAINER ?= $(shell command -v podman || echo docker)
+IMAGE ?= localhost/slipway-pipeline:latest
+# Such as --build-arg BASE_IMAGE=…; see infra/docker/README.md.
+IMAGE_FLAGS ?=
+
+.PHONY: run test test-fast lint format lock image clean
 
 run: .venv/.installed
 	@$(BIN)/python run_local.py --config $(CONFIG)
@@ -29,6 +34,10 @@ lock: .venv/.installed
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet \
 	  --custom-compile-command "make lock" --output-file requirements/lock.txt
 	@grep '^uv==' -A 40 requirements/lock.txt | sed '/^[a-z]/{/^uv==/!q}' | sed '$$d' > requirements/bootstrap.txt
+
+image:
+	@$(CONTAINER) build --quiet --file infra/docker/pipeline.Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --tag $(IMAGE) $(IMAGE_FLAGS) .
 
 .venv/.installed: requirements/lock.txt requirements/bootstrap.txt setup.py infra/setup.sh
 	@PYTHON=$(PYTHON) bash infra/setup.sh

@@ -29,6 +29,8 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="slipway-pipeline" \
       org.opencontainers.image.description="Slipway's pipeline: every stage, and the slipway command" \
       org.opencontainers.image.revision="${REVISION}"
+# ML Metadata aborts where the system has no time zones, as small images have not.
+ENV TZDIR=/opt/venv/lib/python3.11/site-packages/tzdata/zoneinfo
 ENV PATH=/opt/venv/bin:$PATH HOME=/work USER=slipway TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=1 PYTHONUNBUFFERED=1
 # A number, because Kubernetes cannot tell of a name that it is not root.
 USER 65532
