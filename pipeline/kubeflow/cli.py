@@ -48,7 +48,7 @@ def submit(
     namespace: NamespaceOption = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the run to its end")] = True,
 ) -> None:
-    """Upload the pipeline, run it, and follow the run; exit code 0 if it succeeds, 1 if it fails or is refused."""
+    """Upload the pipeline, run it, and follow the run; exit codes as `slipway run`."""
     loaded = load(config, overrides)
     client = _connect(host, namespace)
     uploaded = _upload(client, loaded)
@@ -58,14 +58,12 @@ def submit(
     console.print(f"run {run.run_id}: {_page(client)}/#/runs/details/{run.run_id}", soft_wrap=True)
     if not wait:
         return
-    state = runs.follow(client, console, run.run_id, uploaded.steps)
-    if state == "SUCCEEDED":
+    code = runs.follow(client, console, run.run_id, uploaded.steps)
+    if code == 0:
         console.print(Text("succeeded", "bold green") + Text(f"; next: slipway versions -c {config}"))
-        return
-    console.print(
-        Text(state.lower(), "bold red") + Text("; the failed step's log ends with the reason"), soft_wrap=True
-    )
-    raise typer.Exit(1)
+    else:
+        console.print(Text("refused" if code == 3 else "failed", "bold red"))
+    raise typer.Exit(code)
 
 
 @app.command()

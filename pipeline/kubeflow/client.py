@@ -76,7 +76,7 @@ def explained(host: str | None = None) -> Iterator[None]:
         raise KubeflowError(f"{where} answers {error.status} {error.reason}: {_message(error)}") from error
     except HTTPError as error:
         raise KubeflowError(
-            f"cannot reach the Kubeflow Pipelines API at {where}: {error}. {_HELP}"
+            f"cannot reach the Kubeflow Pipelines API at {where}: {_reason(error)}. {_HELP}"
         ) from error
 
 
@@ -103,6 +103,11 @@ def dex_cookies(host: str, username: str, password: str) -> str:
             return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar)
     except httpx.HTTPError as error:
         raise KubeflowError(f"cannot reach {host}: {error}. {_HELP}") from error
+
+
+def _reason(error: Any) -> str:
+    """Find the cause below urllib3's account of its tries."""
+    return str(getattr(error, "reason", None) or error).rpartition(": ")[2]
 
 
 def _message(error: Any) -> str:

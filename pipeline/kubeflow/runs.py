@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.config import Config
-from pipeline.kubeflow.client import explained
+from pipeline.kubeflow.client import KubeflowError, explained
 from pipeline.kubeflow.package import LOOK_UP, compile_package
 from pipeline.progress import Progress, Status
+from pipeline.run import EXIT_CODES
 
 #: A task's state in the API, to how a stage stands.
 _STATUS: dict[str, Status] = {
@@ -29,6 +31,9 @@ _STATUS: dict[str, Status] = {
 }
 _ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 _POLL_SECONDS = 2.0
+_LOG_LINES = 12
+#: What KFP's launcher and Argo write into a step's log: glog's and logfmt's beginnings, and what follows a dump.
+_LAUNCHERS_LINE = re.compile(r"[IWEF]\d{4} |time=|[{}\[\]]|\s+\"|\s+[{}\[\]]|\s*$")
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,11 @@ def submit(client: Any, config: Config, uploaded: Uploaded, experiment: str) -> 
         )
 
 
-def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) -> str:
-    """Show a run's steps until it ends; returns its state, such as SUCCEEDED or FAILED.
+def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) -> int:
+    """Show a run's steps until it ends, and a failed step's own words; returns the exit code, that of `slipway run`.
 
-    A step's time is that of its two pods, waiting for the node included.
+    A step's time is that of its two pods, waiting for the node included. A step that took no time ran no pod: its
+    result came from the cache.
     """
     progress = Progress.of(console, list(steps.values()))
     with progress:
@@ -97,32 +103,68 @@ def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) ->
             with explained():
                 run = client.get_run(run_id)
             details = (run.run_details.task_details if run.run_details else None) or []
-            for detail in details:
-                if detail.display_name in steps:
-                    _update(progress, steps[detail.display_name], detail)
+            by_name = {detail.display_name: detail for detail in details}
+            for task, step in steps.items():
+                if task in by_name:
+                    _update(progress, step, by_name[task], by_name.get(f"{task}-driver"))
             if run.state in _ENDED:
                 break
             time.sleep(_POLL_SECONDS)
         for stage in progress.stages:
             if stage.status in ("waiting", "running"):
                 stage.status = "not run"
+    if run.state == "SUCCEEDED":
+        return 0
     if run.error is not None and run.error.message:
         console.print(Text(run.error.message, "red"), soft_wrap=True)
-    return str(run.state)
+    return _tell_why(client, console, run_id, details)
 
 
-def _update(progress: Progress, name: str, detail: Any) -> None:
-    """Bring a row to what the API says of its task."""
+def _update(progress: Progress, name: str, task: Any, driver: Any) -> None:
+    """Bring a row to what the API says of its task and of the pod that runs before it."""
     stage = next(stage for stage in progress.stages if stage.name == name)
-    status = _STATUS.get(detail.state or "", "waiting")
-    if status == stage.status or status == "waiting":
+    status = _STATUS.get(task.state or "", "waiting")
+    if status in (stage.status, "waiting") or stage.status not in ("waiting", "running"):
         return
     if stage.status == "waiting":
         progress.start(name)
-    if status != "running":
-        message = detail.error.message if detail.error else ""
-        seconds = (detail.end_time - detail.start_time).total_seconds() if detail.end_time else None
-        progress.finish(stage, status, message or "", seconds)
+    if status == "running":
+        return
+    seconds = None
+    if task.end_time is not None:
+        if status == "done" and task.end_time == task.start_time:
+            status = "cached"
+        seconds = (task.end_time - (driver or task).start_time).total_seconds()
+    progress.finish(stage, status, task.error.message if task.error else "", seconds)
+
+
+def _tell_why(client: Any, console: Console, run_id: str, details: list[Any]) -> int:
+    """Print the last lines that the failed step itself wrote, and find out whether a gate refused."""
+    code = EXIT_CODES["failed"]
+    pods = [
+        child.pod_name
+        for detail in details
+        if detail.display_name == "executor" and detail.state == "FAILED"
+        for child in detail.child_tasks or []
+    ]
+    for pod in pods:
+        try:
+            with explained():
+                log = client._run_api.api_client.call_api(
+                    f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log",
+                    "GET",
+                    response_type="str",
+                    auth_settings=["Bearer"],
+                    _return_http_data_only=True,
+                )
+        except KubeflowError as error:
+            console.print(Text(f"the log of {pod} cannot be had: {error}", "yellow"), soft_wrap=True)
+            continue
+        for line in [line for line in log.splitlines() if not _LAUNCHERS_LINE.match(line)][-_LOG_LINES:]:
+            console.print(Text(f"  {line}", "dim"), soft_wrap=True)
+        if f"exit status {EXIT_CODES['refused']}" in log:
+            code = EXIT_CODES["refused"]
+    return code
 
 
 def _digest(package: Path) -> str:
