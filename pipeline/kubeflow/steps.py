@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tfx.types import standard_artifacts
+
 from components.artifacts import Release, Verdict
 from pipeline.config import Config, ConfigError
 from pipeline.graph import build
@@ -32,6 +34,8 @@ PARAMETERS = {
 }
 #: What the first step sees of the outside world, and the stages whose result depends on it.
 LOOKED_UP = {"data": {"Ingest"}, "schema": {"SchemaGen"}, "latest_release": {"LatestRelease", "Pusher"}}
+#: What people look into afterwards; of the rest, only what another step reads is carried out of a step.
+_LOOKED_INTO = (standard_artifacts.ExampleStatistics, standard_artifacts.ModelEvaluation, Release)
 #: Stands for the pipeline root in cache keys, because a container's own is another every time.
 _ROOT = "/slipway"
 
@@ -79,6 +83,12 @@ def plan(config: Config) -> list[Step]:
     components = {component.id: component for component in build(_at_root(config))}
     home = _home(config, components)
     steps: list[Step] = []
+    wanted = {
+        (c.producer_component_id, c.output_key)
+        for part in components.values()
+        for c in part.inputs.values()
+        if home[part.id] != home[c.producer_component_id]
+    }
     for name, step in config.kubeflow.steps.items():
         stages = tuple(stage for stage in components if home[stage] == name)
         if not stages:
@@ -100,7 +110,12 @@ def plan(config: Config) -> list[Step]:
                 config=step,
                 stages=stages,
                 inputs=inputs,
-                outputs=dict(_carried(channel) for part in parts for channel in part.outputs.values()),
+                outputs=dict(
+                    _carried(channel)
+                    for part in parts
+                    for channel in part.outputs.values()
+                    if (part.id, channel.output_key) in wanted or channel.type in _LOOKED_INTO
+                ),
                 after=tuple(dict.fromkeys(home[stage] for stage in components if stage in upstream)),
                 parameters=tuple(name for name, p in PARAMETERS.items() if p.needed_by & set(stages)),
                 looked_up=tuple(p for p, needed_by in LOOKED_UP.items() if needed_by & set(stages)),
