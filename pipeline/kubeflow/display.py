@@ -16,6 +16,12 @@ from pipeline.local import Result
 from pipeline.run import TRADEOFF
 from pipeline.why import show_verdicts
 
+#: Small enough for the narrow frame in which the UI shows a page.
+_PAGE = """<!DOCTYPE html>
+<html><head><meta charset="UTF-8"></head>
+<body style="color: {foreground}; background: {background}">
+<pre style="font: 11px/1.5 monospace">{code}</pre></body></html>
+"""
 WHY, METRICS, CONFUSION_MATRIX, VARIANTS = "why", "metrics", "confusion_matrix", "tradeoff"
 
 
@@ -60,7 +66,7 @@ def _page(verdicts: list[Verdict], optimization: str | None) -> str:
     """Make of `slipway why` a page of its own."""
     console = Console(record=True, file=io.StringIO(), width=120, highlight=False)
     show_verdicts(console, verdicts, optimization)
-    return console.export_html(inline_styles=True)
+    return console.export_html(inline_styles=True, code_format=_PAGE)
 
 
 def _numbers(result: Result) -> dict[str, Any]:
