@@ -3,7 +3,8 @@
 It gives a step what the real backend (2.17) was seen to give, and no more: input artifacts without a type and with
 metadata that TFX does not know, the output `executor-logs` that the package does not declare, parameters as JSON
 numbers. Between steps it keeps only what the backend keeps: files at the artifacts' URIs, and the metadata written to
-`outputFile`. Packages that use anything else (conditions, loops, importers, nested pipelines) are refused, not half run.
+`outputFile`. Packages that use anything else (conditions, loops, importers, nested pipelines) are refused, and not
+half run.
 """
 
 import json

@@ -138,7 +138,7 @@ def test_schedules_are_listed_paused_resumed_and_deleted(api: Api, config: Confi
 
 def test_a_token_is_sent_and_a_missing_one_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.token = "secret"
-    with pytest.raises(KubeflowError, match="refuses the credentials .401 .*KF_PIPELINES_TOKEN"):
+    with pytest.raises(KubeflowError, match=r"refuses the credentials .401 .*KF_PIPELINES_TOKEN"):
         connect()
     monkeypatch.setenv("KF_PIPELINES_TOKEN", "secret")
     connect()
@@ -151,6 +151,6 @@ def test_a_token_is_sent_and_a_missing_one_is_told(api: Api, monkeypatch: pytest
 
 def test_an_api_that_is_not_there_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(
-        KubeflowError, match="cannot reach .*http://127.0.0.1:9: .*Connection refused.*--host"
+        KubeflowError, match=r"cannot reach .*http://127.0.0.1:9: .*Connection refused.*--host"
     ):
         connect("http://127.0.0.1:9")
