@@ -71,7 +71,7 @@ class Api:
             case ("GET", ["apis", "v1alpha1", "runs", _, "nodes", _, "log"]):
                 return 200, self.log
             case ("GET", ["recurringruns"]):
-                return 200, {"recurring_runs": self.recurring}
+                return 200, {"recurringRuns": self.recurring}
             case ("POST", ["recurringruns"]):
                 number = f"recurring-{len(self.recurring) + 1}"
                 made = {"recurring_run_id": number, "created_at": TIME.format("00"), "status": "ENABLED"}
@@ -125,7 +125,7 @@ def serve() -> Iterator[Api]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     api.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield api

@@ -1,5 +1,4 @@
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,8 +110,8 @@ def test_a_schedule_has_six_fields_and_takes_the_place_of_the_earlier_one(api: A
     recurring.schedule(client, config, uploaded, "mine", "0 4 * * *", 2, False)
     first, second = api.sent("POST", "/recurringruns")
     assert first.body["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * mon,tue,wed,thu,fri"
-    assert (first.body["max_concurrency"], first.body["no_catchup"]) == ("1", True)
-    assert (second.body["max_concurrency"], second.body["no_catchup"]) == ("2", False)
+    assert (first.body["max_concurrency"], first.body["no_catchup"]) == (1, True)
+    assert (second.body["max_concurrency"], second.body["no_catchup"]) == (2, False)
     assert first.body["pipeline_version_reference"]["pipeline_version_id"] == "version-7"
     assert [run["recurring_run_id"] for run in api.recurring] == ["recurring-2"]
     with pytest.raises(CronError, match="five"):
@@ -149,7 +148,7 @@ def test_a_token_is_sent_and_a_missing_one_is_told(api: Api, monkeypatch: pytest
     assert api.requests[-1].headers["cookie"] == "session=1"
 
 
-def test_an_api_that_is_not_there_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_api_that_is_not_there_is_told_in_a_line() -> None:
     with pytest.raises(
         KubeflowError, match=r"cannot reach .*http://127.0.0.1:9: .*Connection refused.*--host"
     ):
