@@ -137,17 +137,17 @@ def _configure(task: Any, config: Config, image: Any, name: str) -> None:
 
 def _give_resources(task: Any, step: Step) -> None:
     config = step.config
-    for value, give in (
+    for quantity, give in (
         (config.cpu_request, task.set_cpu_request),
         (config.cpu_limit, task.set_cpu_limit),
         (config.memory_request, task.set_memory_request),
         (config.memory_limit, task.set_memory_limit),
     ):
-        if value is not None:
-            give(value)
+        if quantity is not None:
+            give(quantity)
     if config.accelerator_type is not None:
         task.set_accelerator_type(config.accelerator_type).set_accelerator_limit(config.accelerator_limit)
-    if config.node_selector:
-        kubernetes.add_node_selector(task, config.node_selector)
+    for label, value in config.node_selector.items():
+        kubernetes.add_node_selector(task, label, value)
     if config.retries:
         task.set_retry(config.retries, backoff_duration="30s")

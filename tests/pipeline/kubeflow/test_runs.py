@@ -133,23 +133,3 @@ def test_schedules_are_listed_paused_resumed_and_deleted(api: Api, config: Confi
         recurring.delete(client, "digit")
     recurring.delete(client, "digits")
     assert api.recurring == []
-
-
-def test_a_token_is_sent_and_a_missing_one_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    api.token = "secret"
-    with pytest.raises(KubeflowError, match=r"refuses the credentials .401 .*KF_PIPELINES_TOKEN"):
-        connect()
-    monkeypatch.setenv("KF_PIPELINES_TOKEN", "secret")
-    connect()
-    monkeypatch.delenv("KF_PIPELINES_TOKEN")
-    monkeypatch.setenv("KF_PIPELINES_COOKIES", "session=1")
-    with pytest.raises(KubeflowError):
-        connect()
-    assert api.requests[-1].headers["cookie"] == "session=1"
-
-
-def test_an_api_that_is_not_there_is_told_in_a_line() -> None:
-    with pytest.raises(
-        KubeflowError, match=r"cannot reach .*http://127.0.0.1:9: .*Connection refused.*--host"
-    ):
-        connect("http://127.0.0.1:9")
