@@ -34,7 +34,7 @@ def connect(host: str | None = None, namespace: str | None = None) -> Any:
     """
     import kfp
 
-    class Client(kfp.Client):
+    class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         """kfp's client asks five times over 25 s, whatever the answer; a refusal or a wrong address stays one."""
 
         def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
