@@ -9,7 +9,7 @@ IMAGE ?= localhost/slipway-pipeline:latest
 # Such as --build-arg BASE_IMAGE=…; see infra/docker/README.md.
 IMAGE_FLAGS ?=
 
-.PHONY: run test test-fast lint format lock image clean
+.PHONY: run test test-fast test-containers lint format lock image clean
 
 run: .venv/.installed
 	@$(BIN)/python run_local.py --config $(CONFIG)
@@ -19,6 +19,10 @@ test: .venv/.installed
 
 test-fast: .venv/.installed
 	@$(BIN)/python -m pytest -m "not long"
+
+# What needs the image: the whole graph in containers and, where KUBECONFIG names a cluster that has it, in a CronJob.
+test-containers: .venv/.installed image
+	@SLIPWAY_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/integration/test_kubeflow_containers.py tests/integration/test_kubernetes.py
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .

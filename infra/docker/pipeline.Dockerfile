@@ -1,7 +1,7 @@
 # The pipeline's image: every step on Kubeflow, the CronJob, and `slipway` without a Python of your own.
 # Built at the repository's root; infra/docker/README.md says how, and how to put your model.py into it.
-ARG BUILDER_IMAGE=docker.io/library/python:3.11-bookworm
-ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG BUILDER_IMAGE=python:3.11-bookworm
+ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 # Compilers stay in this stage: one dependency (pyfarmhash) is built from source.
 FROM ${BUILDER_IMAGE} AS environment
@@ -24,6 +24,7 @@ COPY serving /opt/slipway/serving
 COPY configs /work/configs
 RUN /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
       --no-deps --no-build-isolation --no-index --editable /opt/slipway \
+ && mkdir /work/data && ln -s /opt/slipway/data/schemas /work/data/schemas \
  && chown -R 65532:0 /work && chmod -R g+rwX /work
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="slipway-pipeline" \

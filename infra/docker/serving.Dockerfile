@@ -1,8 +1,8 @@
 # The model server alone: what it needs of the lock file, and none of the pipeline. Built at the repository's root:
 #   docker build -f infra/docker/serving.Dockerfile -t slipway-serving .
 #   docker run -p 8500:8500 -p 8501:8501 -v $PWD/bucket:/models:ro slipway-serving --model_name=digits --model_base_path=/models/digits
-ARG BUILDER_IMAGE=docker.io/library/python:3.11-bookworm
-ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG BUILDER_IMAGE=python:3.11-bookworm
+ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BUILDER_IMAGE} AS environment
 COPY requirements/lock.txt requirements/bootstrap.txt requirements/serving.in /build/

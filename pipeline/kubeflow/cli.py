@@ -1,13 +1,16 @@
 """`slipway kubeflow …`: compile, submit, schedule."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, load, new_console
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 app = typer.Typer(help="Run the pipeline on Kubeflow Pipelines.", no_args_is_help=True)
 HostOption = Annotated[
@@ -36,6 +39,7 @@ def compile_(
         steps = compile_package(loaded, output)
     for step in steps:
         console.print(Text(f"{step.name}: ", "bold") + Text(", ".join(step.stages)))
+    _note_schema(loaded)
     console.print(f"wrote {output}; upload it, or: slipway kubeflow submit -c {config}", soft_wrap=True)
 
 
@@ -135,14 +139,28 @@ def _connect(host: str | None, namespace: str | None) -> Any:
     return connect(host, namespace)
 
 
-def _upload(client: Any, config: Any) -> Any:
+def _upload(client: Any, config: "Config") -> Any:
     with _quiet():
         from pipeline.kubeflow import runs
 
         uploaded = runs.upload(client, config)
+    _note_schema(config)
     state = "uploaded" if uploaded.new else "was uploaded before"
     console.print(f"pipeline {config.model_name}, version {uploaded.version_name}: {state}", soft_wrap=True)
     return uploaded
+
+
+def _note_schema(config: "Config") -> None:
+    """A pod keeps nothing, so the schema that a first run infers is not there to judge the second by."""
+    if not config.schema_path.is_file():
+        console.print(
+            Text("note: ", "bold yellow")
+            + Text(
+                f"there is no {config.schema_path}, so every run takes its own data for right. Run once here, then: "
+                "slipway schema --accept, and build the image with it"
+            ),
+            soft_wrap=True,
+        )
 
 
 def _page(client: Any) -> str:

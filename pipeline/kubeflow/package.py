@@ -17,7 +17,8 @@ from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Step, plan
 #: The environment variable that holds the configuration. KFP's cache does not look at it; the steps' keys stand for it.
 CONFIG_VARIABLE = "SLIPWAY_CONFIG"
 LOOK_UP = "Look up"
-ENTRY_POINT = ("python", "-m", "pipeline.kubeflow.step")
+#: -P: a folder `data` in the working directory is the user's, not our package.
+ENTRY_POINT = ("python", "-P", "-m", "pipeline.kubeflow.step")
 _KFP_TYPES = {"Examples": "Dataset", "Model": "Model"}
 _SUFFIXES = (".yaml", ".yml")
 

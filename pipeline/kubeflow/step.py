@@ -1,6 +1,6 @@
 """The container's entry point: runs one step's stages of the graph by TFX's own launcher, between KFP's two files.
 
-`python -m pipeline.kubeflow.step --step NAME --key KEY --executor_input JSON`
+`python -P -m pipeline.kubeflow.step --step NAME --key KEY --executor_input JSON`
 
 KFP's launcher puts input artifacts where their URIs say, gives everything else in `executor_input`, and uploads what it
 then finds at the output artifacts' URIs, whether the step passed or not. TFX's part of an artifact (type, split names
