@@ -51,7 +51,8 @@ S3 = {
         "containers": [
             {
                 "name": "s3",
-                "image": "slipway-pipeline",
+                "image": "localhost/slipway-pipeline:latest",
+                "imagePullPolicy": "IfNotPresent",
                 "command": ["moto_server", "-H", "0.0.0.0", "-p", "9000"],
                 "envFrom": [{"secretRef": {"name": "slipway-bucket"}}],
                 "readinessProbe": {"tcpSocket": {"port": 9000}},
@@ -108,7 +109,7 @@ class Cluster:
                     "literals": [f"{key}={value}" for key, value in CREDENTIALS.items()],
                 }
             ],
-            "images": [{"name": "slipway-pipeline", "newName": name, "newTag": tag}],
+            "images": [{"name": "localhost/slipway-pipeline", "newName": name, "newTag": tag}],
             "patches": [
                 {
                     "target": {"kind": "CronJob"},
