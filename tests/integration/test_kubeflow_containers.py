@@ -211,7 +211,7 @@ def docker_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def test_kfps_own_local_runner_runs_it(
     docker_host: None, machine: Machine, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What kfp.local does not do is done here: environment, image by parameter, the image's ENTRYPOINT left out."""
+    """What kfp.local leaves out is done here: environment, image by parameter, command in place of ENTRYPOINT."""
     root = machine.path / "local"
     root.mkdir()
     bucket = root / "bucket"
@@ -229,12 +229,12 @@ def test_kfps_own_local_runner_runs_it(
     package.write_text(_with_image(text))
     kfp_local.init(
         kfp_local.DockerRunner(
-            environment={CONFIG_VARIABLE: own}, entrypoint=[], user=USER, network_mode="none"
+            environment={CONFIG_VARIABLE: own}, entrypoint="env", user=USER, network_mode="none"
         ),
         pipeline_root=str(root),
     )
     components.load_component_from_file(str(package))()
-    assert (bucket / "digits" / "1" / "release.json").is_file(), (
+    assert (bucket / "digits" / "1" / "assets.extra" / "release.json").is_file(), (
         "an auto-removed container's status may be lost"
     )
     assert sum(_answer(bucket)) == pytest.approx(1.0, abs=0.01)

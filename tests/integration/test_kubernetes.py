@@ -136,10 +136,11 @@ class Cluster:
         conditions = self.get("job", job)["status"].get("conditions", [])
         return next((c["type"] for c in conditions if c["type"] in ("Complete", "Failed")), "")
 
-    def bucket(self) -> list[str]:
-        """The names of all objects."""
+    def released(self) -> list[str]:
+        """The names of all objects of all versions, below the model's folder."""
         code = "import s3fs; print('\\n'.join(s3fs.S3FileSystem().find('models/released')))"
-        return self.do("exec", "s3", "--", "python", "-c", code).split()
+        names = self.do("exec", "s3", "--", "python", "-c", code).split()
+        return [n.removeprefix("models/released/digits/") for n in names if "/.slipway/" not in n]
 
 
 def _wait(what: Callable[[], Any], seconds: float) -> Any:
@@ -195,7 +196,7 @@ def test_the_cronjob_runs_to_a_pushed_version_although_its_pod_is_killed(cluster
     pod = first["metadata"]["name"]
     _wait(lambda: "Trainer: epoch 3 of" in cluster.log(pod), 240)
     cluster.do("delete", "pod", pod, "--grace-period=0", "--force")
-    assert not [key for key in cluster.bucket() if "/.slipway/" not in key], "half a version"
+    assert cluster.released() == [], "half a version"
 
     assert _wait(lambda: cluster.ended(name), 400) == "Complete"
     (second,) = cluster.pods(name)
@@ -203,21 +204,20 @@ def test_the_cronjob_runs_to_a_pushed_version_although_its_pod_is_killed(cluster
     assert "Ingest: cached" in log
     assert "Trainer: epoch 1 of" not in log, "training went on at the epoch that the killed pod reached"
     assert "version 1" in log
-    keys = [key.removeprefix("models/released/digits/") for key in cluster.bucket()]
-    assert {key.split("/")[0] for key in keys} == {"1", ".slipway"}
-    assert "1/release.json" in keys
+    assert {name.split("/")[0] for name in cluster.released()} == {"1"}
+    assert "1/assets.extra/release.json" in cluster.released()
 
 
 def test_a_second_run_finds_nothing_new(cluster: Cluster) -> None:
-    before = cluster.bucket()
+    before = cluster.released()
     cluster.do("create", "job", "second", "--from=cronjob/slipway-pipeline")
     assert _wait(lambda: cluster.ended("second"), 240) == "Complete"
     assert "Trainer: cached" in cluster.log(cluster.pods("second")[0]["metadata"]["name"])
-    assert cluster.bucket() == before
+    assert cluster.released() == before
 
 
 def test_a_refused_model_fails_the_job_at_once(cluster: Cluster) -> None:
-    before = cluster.bucket()
+    before = cluster.released()
     cluster.apply(epochs=1, lower_bound=0.9999)
     cluster.suspend()
     cluster.do("create", "job", "refused", "--from=cronjob/slipway-pipeline")
@@ -225,7 +225,7 @@ def test_a_refused_model_fails_the_job_at_once(cluster: Cluster) -> None:
     (pod,) = cluster.pods("refused")
     assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
     assert "Evaluator refused: accuracy is 0." in cluster.log(pod["metadata"]["name"])
-    assert cluster.bucket() == before
+    assert cluster.released() == before
 
 
 def test_the_pods_are_those_that_a_restricted_namespace_takes(cluster: Cluster) -> None:
