@@ -13,20 +13,23 @@ setup(
     ),
     include_package_data=True,
     package_data={"pipeline": ["templates/*"], "data": ["schemas/*"]},
-    # Versions are pinned, with hashes, in requirements/lock.txt; these are the packages Slipway stands on.
-    install_requires=[
-        "tfx",
-        "tensorflow",
-        "apache-beam",
-        "tensorflow-model-analysis",
-        "tensorflow-model-optimization",
-        "tensorflow-serving-api",
-        "kfp",
-        "fsspec",
-        "pydantic>=2",
-        "pyyaml",
-        "rich",
-        "typer",
-    ],
+    # Nothing is required: versions are pinned, with hashes, in requirements/lock.txt, and overrides that pip does not
+    # know are a part of it; a Beam worker that installs this would go looking for others. What Slipway stands on:
+    extras_require={
+        "environment": [
+            "tfx",
+            "tensorflow",
+            "apache-beam",
+            "tensorflow-model-analysis",
+            "tensorflow-model-optimization",
+            "tensorflow-serving-api",
+            "kfp",
+            "fsspec",
+            "pydantic>=2",
+            "pyyaml",
+            "rich",
+            "typer",
+        ]
+    },
     entry_points={"console_scripts": ["slipway=pipeline.cli:main"]},
 )

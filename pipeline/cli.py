@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.flink.cli import app as flink
 from pipeline.kubeflow.cli import app as kubeflow
 from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, new_console
 from pipeline.options import load as _load
@@ -19,13 +20,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(flink, name="flink")
 app.add_typer(kubeflow, name="kubeflow")
 console = new_console()
 
 
 @app.command()
-def run(config: ConfigOption = DEFAULT_CONFIG, overrides: SetOption = None) -> None:
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(
+            help="where Beam runs the data stages: direct (in this process), flink, dataflow or spark",
+            metavar="RUNNER",
+            show_default="beam.runner",
+        ),
+    ] = None,
+) -> None:
     """Run the pipeline on this machine, from data to a served answer."""
+    if runner:
+        overrides = [*(overrides or []), f"beam.runner={runner}"]
     loaded = _load(config, overrides)
     from pipeline.run import run as run_pipeline
 

@@ -18,6 +18,7 @@ from components.preprocess.config import PreprocessConfig
 from components.push.config import PushConfig
 from components.schema.config import SchemaConfig
 from components.train.config import ModelConfig, TrainConfig
+from pipeline.beam import BeamConfig
 from pipeline.kubeflow.config import KubeflowConfig
 
 
@@ -46,11 +47,9 @@ class Config(Section):
     push: PushConfig
     serve: ServeConfig = ServeConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
+    beam: BeamConfig = BeamConfig()
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")
     runs: str = Field("runs", description="where every run keeps its log and summary")
-    beam_pipeline_args: tuple[str, ...] = Field(
-        ("--runner=FnApiRunner", "--no_pipeline_type_check"), description="as Beam takes them"
-    )
 
     @field_validator("model_name")
     @classmethod

@@ -18,6 +18,7 @@ from components.optimize.component import Optimizer
 from components.push.component import Pusher
 from components.schema.component import SchemaGen
 from components.validate.component import DataGate
+from pipeline.beam import pipeline_args
 from pipeline.config import Config
 
 #: What the canary starts: an edited server is tried anew.
@@ -161,7 +162,11 @@ def build(config: Config) -> list[Any]:
 
 
 def make_pipeline(config: Config) -> Any:
-    """Make the TFX pipeline of a configuration, for the local runner."""
+    """Make the TFX pipeline of a configuration, for the local runner.
+
+    Raises:
+        RunnerError: Beam's workers cannot be sent this code.
+    """
     root = config.root.absolute()
     root.mkdir(parents=True, exist_ok=True)
     return tfx_pipeline.Pipeline(
@@ -170,5 +175,5 @@ def make_pipeline(config: Config) -> Any:
         components=build(config),
         enable_cache=True,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite")),
-        beam_pipeline_args=list(config.beam_pipeline_args),
+        beam_pipeline_args=pipeline_args(config.beam, root / "beam"),
     )

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from pipeline import beam
 from pipeline.config import Config
 from pipeline.progress import Progress, working
 from pipeline.quiet import quiet
@@ -35,7 +36,11 @@ def run(config: Config, config_path: str) -> int:
 
     Everything that libraries print goes to `runs/<id>/log.txt`. A run that fails, is refused, or is killed leaves
     nothing half-made in the bucket, and the next one continues from the last stage that ended.
+
+    Raises:
+        RunnerError: the Beam runner's job server does not answer; nothing was done.
     """
+    beam.check(config.beam)
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()

@@ -1,0 +1,1 @@
+"""Beam's job server with a Flink of its own on this machine."""
