@@ -119,6 +119,7 @@ def _start(name: str, command: list[str], log: Path) -> Process:
         child = subprocess.Popen(
             command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True
         )
+    child.returncode = 0  # it is to outlive this process, which Popen would warn of
     return Process(name, child.pid, psutil.Process(child.pid).create_time())
 
 
