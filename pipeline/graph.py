@@ -40,6 +40,10 @@ def build(config: Config) -> list[Any]:
     """Make the stages of a configuration, in the order in which they run."""
     user_model = Path(config.model.module) if config.model.module.endswith(".py") else None
     user_preprocess = Path(config.preprocess.module) if config.preprocess.module.endswith(".py") else None
+    # Beam's workers load it too, wherever they were started.
+    preprocess = config.preprocess.model_copy(
+        update={"module": str(user_preprocess.absolute())} if user_preprocess else {}
+    )
     label = config.data.label
     compared = filter(None, (config.schema_.serving_statistics, config.schema_.previous_statistics))
 
@@ -67,7 +71,7 @@ def build(config: Config) -> list[Any]:
         schema=schema.outputs["schema"],
         preprocessing_fn="components.preprocess.transform.preprocessing_fn",
         custom_config={
-            "config": config.preprocess.model_dump_json(),
+            "config": preprocess.model_dump_json(),
             "label": label,
             "code_digest": code_digest(
                 "components.preprocess", module=user_preprocess, without="build_model"
