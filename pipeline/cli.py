@@ -47,6 +47,19 @@ def run(
     raise typer.Exit(run_pipeline(loaded, config))
 
 
+@app.command("train-worker")
+def train_worker(
+    config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
+    patience: Annotated[float, typer.Option(help="seconds to wait for the chief to train")] = 86_400,
+) -> None:
+    """Train beside the chief, by TF_CONFIG: for every worker but the one where the pipeline runs."""
+    loaded = _load(config, overrides)
+    from pipeline.run import train_worker as work
+
+    work(loaded, patience)
+
+
 @app.command()
 def why(
     what: Annotated[

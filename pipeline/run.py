@@ -1,5 +1,6 @@
 """One run from configuration to answer: what `python run_local.py` and `slipway run` do."""
 
+import logging
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from components.train import worker
+from components.train.distribute import ClusterError, read_cluster
 from pipeline import beam
 from pipeline.config import Config
 from pipeline.progress import Progress, working
@@ -39,8 +42,13 @@ def run(config: Config, config_path: str) -> int:
 
     Raises:
         RunnerError: the Beam runner's job server does not answer; nothing was done.
+        ClusterError: TF_CONFIG does not make this the chief of the configured workers; nothing was done.
     """
     beam.check(config.beam)
+    if config.train.strategy == "multi_worker_mirrored" and not read_cluster(os.environ).is_chief:
+        raise ClusterError(
+            "TF_CONFIG makes this a worker, and the pipeline runs at the chief: run slipway train-worker here"
+        )
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()
@@ -61,8 +69,6 @@ def run(config: Config, config_path: str) -> int:
                 local.run(pipeline, progress, result)
                 ending = _ending(result, progress)
         except local.StageFailedError as error:
-            import logging
-
             logging.getLogger("slipway.run").exception("%s failed", error.stage)
             ending = _Ending("failed", str(error))
         except local.BusyError as error:
@@ -91,6 +97,26 @@ def run(config: Config, config_path: str) -> int:
             _demonstrate(console, config, result.outputs, folder)
         _close(console, summary, time.monotonic() - clock, folder)
     return EXIT_CODES[ending.outcome]
+
+
+def train_worker(config: Config, patience: float) -> None:
+    """Train beside the chief, until it is done.
+
+    Arguments:
+        config: the chief's configuration; `pipeline_root` is a folder that all workers share.
+        patience: seconds to wait until the chief trains.
+
+    Raises:
+        ClusterError: TF_CONFIG is missing or malformed, or makes this the chief.
+        WorkerError: the chief did not come.
+    """
+    if read_cluster(os.environ).is_chief:
+        raise ClusterError("TF_CONFIG makes this the chief, where the pipeline runs: run slipway run here")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    logging.getLogger("slipway.train").setLevel(logging.INFO)
+    worker.follow((config.root / "checkpoints").absolute(), patience)
 
 
 def _ending(result: Any, progress: Progress) -> _Ending:

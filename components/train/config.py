@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 from components.config import Section
 
 BUILT_IN = ("cnn", "lstm")
+#: As `tf.distribute` names them.
+Strategy = Literal["mirrored", "multi_worker_mirrored"]
 
 
 class ModelConfig(Section):
@@ -29,7 +31,7 @@ class TrainConfig(Section):
     """How it is trained. Optimizer, loss and metrics are ours unless build_model compiles its model itself."""
 
     epochs: int = Field(20, ge=1, description="at most")
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="examples a step, over all devices and workers together")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     early_stopping_patience: int | None = Field(
         3,
@@ -44,3 +46,8 @@ class TrainConfig(Section):
         1, ge=0, description="of weights, shuffling and dropout: the same seed gives the same model"
     )
     shuffle_buffer: int = Field(10_000, ge=1, description="examples held in memory to shuffle among")
+    strategy: Strategy | None = Field(
+        None,
+        description="tf.distribute's: mirrored, over the GPUs of this machine; multi_worker_mirrored, over the workers "
+        "in TF_CONFIG (docs/scale.md); null: one device",
+    )

@@ -69,6 +69,10 @@ def dataset(
             return to_model_inputs(features), tf.identity(ids)
 
     records = tf.data.TFRecordDataset(sorted(files), "GZIP")
+    # Of several workers each takes its part of every batch, so that together they see what one alone would.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    records = records.with_options(options)
     if shuffle:
         records = records.shuffle(shuffle[0], seed=shuffle[1], reshuffle_each_iteration=True)
     return records.batch(batch_size).map(parse, num_parallel_calls=2).prefetch(2)

@@ -10,8 +10,10 @@ import numpy as np
 _STATE, _BEST = "early_stopping.json", "best_weights.npz"
 
 
-def callbacks(keras: Any, folder: Path, patience: int | None) -> list[Any]:
+def callbacks(keras: Any, folder: Path, patience: int | None, chief: bool = True) -> list[Any]:
     """Make the callbacks that save after every epoch and, from a folder that holds something, continue.
+
+    Of several workers all continue, and only the chief saves.
 
     Keras's BackupAndRestore keeps weights, optimizer and epoch, but EarlyStopping forgets which weights were the
     best so far; a continued run would then end with worse ones.
@@ -33,7 +35,7 @@ def callbacks(keras: Any, folder: Path, patience: int | None) -> list[Any]:
                     early.best_weights = [saved[f"arr_{index}"] for index in range(len(saved.files))]
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if early.best_weights is None:
+            if early.best_weights is None or not chief:
                 return
             temporary = folder / f"writing-{_BEST}"
             np.savez(temporary, *early.best_weights)

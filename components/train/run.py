@@ -13,8 +13,9 @@ from components.models import cnn, lstm
 from components.modules import load_function
 from components.preprocess.text import FIRST_WORD, VOCABULARY
 from components.schema.infer import classes_of, read_schema
-from components.train import resume
+from components.train import resume, worker
 from components.train.config import ModelConfig, TrainConfig
+from components.train.distribute import open_strategy
 from components.train.export import export, keras_of
 from components.train.inputs import class_counts, dataset, feature_specs
 
@@ -27,42 +28,71 @@ class ModelError(ValueError):
 
 
 def run_fn(fn_args: Any) -> None:
-    """Train one model, as TFX's Trainer asks for it.
+    """Train one model, as TFX's Trainer asks for it; over several workers, as their chief.
 
     `custom_config` holds `model` and `train` (JSON of their configurations), `inputs` (JSON list of raw features),
     `label`, and `checkpoints`: a folder outside the artifact, where a killed run leaves what the next one continues
     from. TensorBoard logs and `history.json` go to the ModelRun artifact, the exported model to the Model
     artifact, the bare Keras model beside it as `keras/model.keras`.
     """
+    config = TrainConfig.model_validate_json(fn_args.custom_config["train"])
+    if config.strategy == "multi_worker_mirrored":
+        worker.lead(fn_args)
+    else:
+        train(fn_args)
+
+
+def train(fn_args: Any, chief: bool = True) -> None:
+    """Train in this process, by the configured strategy; only the chief writes anything but TensorFlow's own scratch.
+
+    Raises:
+        ModelError: the model does not fit the data, or the strategy.
+    """
     custom = fn_args.custom_config
     model_config = ModelConfig.model_validate_json(custom["model"])
     config = TrainConfig.model_validate_json(custom["train"])
+    strategy = open_strategy(config.strategy)
     label = custom["label"]
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     classes = classes_of(read_schema(fn_args.schema_path), label)
     spec = transform.transformed_feature_spec().copy()
 
-    model, keras = build(model_config, config, feature_specs(spec, label), len(classes), _known(transform))
+    def new_model() -> tuple[Any, Any]:
+        return build(model_config, config, feature_specs(spec, label), len(classes), _known(transform))
+
+    with strategy.scope():
+        model, keras = new_model()
+    if config.strategy == "multi_worker_mirrored" and keras.__name__ == "keras":
+        raise ModelError(
+            "train.strategy multi_worker_mirrored needs a tf_keras model: Keras 3 has no such training"
+        )
     files = tf.io.gfile.glob(fn_args.train_files)
-    train = dataset(files, spec, label, classes, config.batch_size, (config.shuffle_buffer, config.seed))
+    data = dataset(files, spec, label, classes, config.batch_size, (config.shuffle_buffer, config.seed))
     evaluation = dataset(tf.io.gfile.glob(fn_args.eval_files), spec, label, classes, 256)
     checkpoints = Path(custom["checkpoints"]) / _work_key(fn_args)
     run_dir = Path(fn_args.model_run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     history = model.fit(
-        train,
+        data,
         validation_data=evaluation,
         epochs=config.epochs,
         class_weight=_class_weight(config, lambda: class_counts(files, spec, label, classes), classes),
         verbose=0,
         callbacks=[
-            *resume.callbacks(keras, checkpoints, config.early_stopping_patience),
+            *resume.callbacks(keras, checkpoints, config.early_stopping_patience, chief),
             keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: _tell(epoch, config.epochs, logs)
             ),
         ],
     )
+    weights = model.get_weights()  # by all workers: some are computed from all of theirs
+    if not chief:
+        return
+    if config.strategy:
+        # What is exported has the plain variables of one device.
+        model, keras = new_model()
+        model.set_weights(weights)
     (run_dir / "history.json").write_text(
         json.dumps({k: [float(x) for x in v] for k, v in history.history.items()})
     )

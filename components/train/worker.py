@@ -1,0 +1,117 @@
+"""One of several workers that train one model: `python -m components.train.worker`, started on every machine.
+
+The pipeline runs where the chief is. Its Trainer leaves an order (what to train, from which files) in the checkpoints'
+folder, which all workers share, and starts the chief's worker as a process of its own, because collective operations
+must be set up before TensorFlow computes anything. The others wait until the chief listens, and read the order.
+"""
+
+import argparse
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from components.train.distribute import ClusterError, read_cluster
+
+ORDER = "order.json"
+_FIELDS = (
+    "train_files",
+    "eval_files",
+    "transform_graph_path",
+    "schema_path",
+    "model_run_dir",
+    "serving_model_dir",
+    "custom_config",
+)
+log = logging.getLogger("slipway.train")
+
+
+class WorkerError(RuntimeError):
+    """The chief's worker failed, or never came."""
+
+
+def lead(fn_args: Any) -> None:
+    """Leave the order for the other workers, and train as the chief in a process of its own.
+
+    Raises:
+        ClusterError: TF_CONFIG does not make this the chief.
+        WorkerError: the training failed; the run's log has its words.
+    """
+    if not read_cluster(os.environ).is_chief:
+        raise ClusterError("TF_CONFIG names another process as the chief; run slipway train-worker here")
+    folder = Path(fn_args.custom_config["checkpoints"])
+    folder.mkdir(parents=True, exist_ok=True)
+    order, temporary = folder / ORDER, folder / f"writing-{ORDER}"
+    temporary.write_text(json.dumps({name: getattr(fn_args, name) for name in _FIELDS}))
+    temporary.replace(order)
+    command = [sys.executable, "-m", "components.train.worker", "--checkpoints", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.info("%s", line.rstrip())
+    order.unlink()
+    if process.returncode:
+        raise WorkerError(f"training ended with exit code {process.returncode}; the run's log says why")
+
+
+def follow(checkpoints: Path, patience: float) -> None:
+    """Train what the chief's order says, as this process's place in TF_CONFIG has it.
+
+    Arguments:
+        checkpoints: the folder that all workers share.
+        patience: seconds to wait until the chief listens.
+
+    Raises:
+        ClusterError: TF_CONFIG is missing or malformed.
+        WorkerError: the chief did not come.
+    """
+    cluster = read_cluster(os.environ)
+    if not cluster.is_chief:
+        _wait_for(cluster.chief, patience)
+    fn_args = SimpleNamespace(**json.loads((checkpoints / ORDER).read_text()))
+    from components.train.run import train
+
+    if cluster.is_chief:
+        train(fn_args)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        fn_args.model_run_dir = scratch
+        train(fn_args, chief=False)
+
+
+def _wait_for(chief: str, patience: float) -> None:
+    """Wait until the chief listens: only then is the order that of this training."""
+    host, _, port = chief.rpartition(":")
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), timeout=5):
+                return
+        except (OSError, ValueError) as error:
+            if time.monotonic() > deadline:
+                raise WorkerError(
+                    f"the chief at {chief} did not begin to train within {patience:.0f} s ({error})"
+                ) from error
+            time.sleep(1)
+
+
+def main() -> None:
+    """Run one worker; progress goes to stdout, a line an epoch."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoints", type=Path, required=True, help="the folder that all workers share")
+    parser.add_argument("--patience", type=float, default=86_400, help="seconds to wait for the chief")
+    options = parser.parse_args()
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    log.setLevel(logging.INFO)
+    follow(options.checkpoints, options.patience)
+
+
+if __name__ == "__main__":
+    main()
