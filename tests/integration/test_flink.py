@@ -57,6 +57,11 @@ def _flink(workspace: Workspace, *options: str) -> Iterator[str]:
     assert ended.output.startswith("ended: job server"), ended.output
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def _worker_pool(folder: Path) -> Iterator[str]:
     """Beam's own pool, as the sidecar of infra/kubernetes/flink runs it; yields where it listens."""
@@ -69,7 +74,7 @@ def _worker_pool(folder: Path) -> Iterator[str]:
         pool = subprocess.Popen(command, cwd=folder, env={**os.environ, "PATH": path}, stdout=log, stderr=log)
         try:
             deadline = monotonic() + 60
-            while socket.socket().connect_ex(("127.0.0.1", port)) and monotonic() < deadline:
+            while not _listens(port) and monotonic() < deadline:
                 sleep(0.2)
             yield f"localhost:{port}"
         finally:
