@@ -108,7 +108,10 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, required=True, help="the folder that all workers share")
     parser.add_argument("--patience", type=float, default=86_400, help="seconds to wait for the chief")
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    # Libraries print, too; that goes where their logs go.
+    progress = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    log.addHandler(logging.StreamHandler(progress))
     log.setLevel(logging.INFO)
     follow(options.checkpoints, options.patience)
 

@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "infra" / "kubernetes"
 #: Their schemas are not Kubernetes' own.
-OPERATORS = ("flink.apache.org/", "trainer.kubeflow.org/", "kustomize.config.k8s.io/")
+OPERATORS = ("flink.apache.org/", "kubeflow.org/", "kustomize.config.k8s.io/")
 
 
 def _documents() -> list[tuple[Path, Any]]:
