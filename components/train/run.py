@@ -64,7 +64,7 @@ def train(fn_args: Any, chief: bool = True) -> None:
         model, keras = new_model()
     if config.strategy == "multi_worker_mirrored" and keras.__name__ == "keras":
         raise ModelError(
-            "train.strategy multi_worker_mirrored needs a tf_keras model: Keras 3 has no such training"
+            "train.strategy multi_worker_mirrored takes tf_keras models only, and this one is of Keras 3"
         )
     files = tf.io.gfile.glob(fn_args.train_files)
     data = dataset(files, spec, label, classes, config.batch_size, (config.shuffle_buffer, config.seed))

@@ -42,7 +42,7 @@ def lead(fn_args: Any) -> None:
 
     Raises:
         ClusterError: TF_CONFIG does not make this the chief.
-        WorkerError: the training failed; the run's log has its words.
+        WorkerError: the training failed; with its last words.
     """
     if not read_cluster(os.environ).is_chief:
         raise ClusterError("TF_CONFIG names another process as the chief; run slipway train-worker here")
@@ -54,11 +54,13 @@ def lead(fn_args: Any) -> None:
     command = [sys.executable, "-m", "components.train.worker", "--checkpoints", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
+        said = "nothing"
         for line in process.stdout:
-            log.info("%s", line.rstrip())
+            said = line.rstrip()
+            log.info("%s", said)
     order.unlink()
     if process.returncode:
-        raise WorkerError(f"training ended with exit code {process.returncode}; the run's log says why")
+        raise WorkerError(f"training ended with exit code {process.returncode}; it said last: {said}")
 
 
 def follow(checkpoints: Path, patience: float) -> None:
@@ -113,7 +115,11 @@ def main() -> None:
     os.dup2(2, 1)
     log.addHandler(logging.StreamHandler(progress))
     log.setLevel(logging.INFO)
-    follow(options.checkpoints, options.patience)
+    try:
+        follow(options.checkpoints, options.patience)
+    except Exception as error:
+        log.error("%s", (str(error) or type(error).__name__).splitlines()[0])
+        raise
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.evaluate.gate import OVERALL
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.long
@@ -33,7 +34,7 @@ def _accuracy(workspace: Workspace) -> float:
     (value,) = (
         one["value"]
         for one in json.loads(path.read_text())["values"]
-        if one["slice"] == "all" and one["metric"] == "accuracy"
+        if one["slice"] == OVERALL and one["metric"] == "accuracy"
     )
     return float(value)
 

@@ -3,12 +3,13 @@
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from components.train.distribute import Cluster, ClusterError, read_cluster
-from components.train.worker import WorkerError, follow
+from components.train.worker import WorkerError, follow, lead
 from tests.conftest import REPOSITORY, Workspace
 
 TWO = {"worker": ["one:2222", "two:2222"]}
@@ -62,6 +63,25 @@ def test_a_worker_whose_chief_does_not_come_gives_up(tmp_path: Path, monkeypatch
     monkeypatch.setenv("TF_CONFIG", _environment({"worker": [chief, "x:1"]}, "worker", 1)["TF_CONFIG"])
     with pytest.raises(WorkerError, match=f"the chief at {chief} did not begin to train within 0 s"):
         follow(tmp_path, patience=0)
+
+
+def test_the_chief_tells_why_its_training_failed_and_takes_its_order_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", _environment({"worker": ["127.0.0.1:1"]}, "worker", 0)["TF_CONFIG"])
+    custom_config = {"checkpoints": str(tmp_path), "train": '{"epochs": 0}', "model": '{"module": "cnn"}'}
+    fields = (
+        "train_files",
+        "eval_files",
+        "transform_graph_path",
+        "schema_path",
+        "model_run_dir",
+        "serving_model_dir",
+    )
+    fn_args = SimpleNamespace(**dict.fromkeys(fields, ""), custom_config=custom_config)
+    with pytest.raises(WorkerError, match="exit code 1; it said last: 1 validation error for TrainConfig"):
+        lead(fn_args)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_without_tf_config_or_at_the_wrong_worker_does_nothing(
