@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluate.gate import OVERALL
+from components.verdict import OVERALL
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.long
