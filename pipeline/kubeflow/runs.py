@@ -31,6 +31,8 @@ _STATUS: dict[str, Status] = {
 }
 _ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 _POLL_SECONDS = 2.0
+#: The API may say that a run has ended before it says so of the last step.
+_LAST_LOOKS = 10
 _LOG_LINES = 12
 #: What KFP's launcher and Argo write into a step's log: glog's and logfmt's beginnings, and what follows a dump.
 _LAUNCHERS_LINE = re.compile(r"[IWEF]\d{4} |time=|[{}\[\]]|\s+\"|\s+[{}\[\]]|\s*$")
@@ -98,6 +100,7 @@ def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) ->
     result came from the cache.
     """
     progress = Progress.of(console, list(steps.values()))
+    looks_left = _LAST_LOOKS
     with progress:
         while True:
             with explained():
@@ -108,7 +111,9 @@ def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) ->
                 if task in by_name:
                     _update(progress, step, by_name[task], by_name.get(f"{task}-driver"))
             if run.state in _ENDED:
-                break
+                looks_left -= 1
+                if not looks_left or all(stage.status != "running" for stage in progress.stages):
+                    break
             time.sleep(_POLL_SECONDS)
         for stage in progress.stages:
             if stage.status in ("waiting", "running"):

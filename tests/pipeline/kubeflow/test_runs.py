@@ -69,6 +69,7 @@ def test_a_run_is_followed_and_what_was_cached_is_said(api: Api, monkeypatch: py
     api.run_states = [
         {"run_id": "run-1", "state": "PENDING"},
         _run("RUNNING", *look, _task("train", "PENDING", "02", None)),
+        _run("SUCCEEDED", *look, *train, _task("evaluate", "RUNNING", "04", None)),
         _run("SUCCEEDED", *look, *train, _task("evaluate", "SUCCEEDED", "04", "09")),
     ]
     code, said = _follow(api)
