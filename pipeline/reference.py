@@ -81,7 +81,16 @@ def _default(field: FieldInfo) -> str:
         return ""
     if value is None:
         return "null"
-    return f"`{list(value) if isinstance(value, tuple) else value!r}`".replace("'", '"')
+    return f"`{_plain(value)!r}`".replace("'", '"')
+
+
+def _plain(value: Any) -> Any:
+    """Write sections by what they change, and tuples as YAML has them."""
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(exclude_defaults=True))
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _cell(text: str) -> str:

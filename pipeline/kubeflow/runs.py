@@ -34,8 +34,8 @@ _POLL_SECONDS = 2.0
 #: The API may say that a run has ended before it says so of the last step.
 _LAST_LOOKS = 10
 _LOG_LINES = 12
-#: What KFP's launcher, Argo and absl write into a step's log: glog's and logfmt's beginnings, and what follows a dump.
-_LAUNCHERS_LINE = re.compile(r"[IWEF]\d{4} |time=|WARNING: All log messages before absl|[{}\[\]]|\s+\"|\s+[{}\[\]]|\s*$")
+#: What the launcher, Argo and absl write into a step's log: glog's and logfmt's beginnings, and what follows a dump.
+_LAUNCHERS_LINE = re.compile(r"[IWEF]\d{4} |time=|WARNING: All log |[{}\[\]]|\s+\"|\s+[{}\[\]]|\s*$")
 
 
 @dataclass(frozen=True)
