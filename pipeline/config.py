@@ -49,6 +49,11 @@ class Config(Section):
     kubeflow: KubeflowConfig = KubeflowConfig()
     beam: BeamConfig = BeamConfig()
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")
+    checkpoints: str | None = Field(
+        None,
+        description="where training keeps its state between epochs, to go on after a kill; null: in pipeline_root. "
+        "On Kubeflow, a folder on one of kubeflow.volumes, or a retried training begins anew",
+    )
     runs: str = Field("runs", description="where every run keeps its log and summary")
 
     @field_validator("model_name")
@@ -82,6 +87,11 @@ class Config(Section):
     def root(self) -> Path:
         """The model's own folder under the pipeline root."""
         return Path(self.pipeline_root) / self.model_name
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where training keeps its state between epochs."""
+        return Path(self.checkpoints) if self.checkpoints else self.root / "checkpoints"
 
     @property
     def schema_path(self) -> Path:

@@ -96,7 +96,7 @@ def build(config: Config) -> list[Any]:
             "train": config.train.model_dump_json(),
             "inputs": json.dumps(config.preprocess.inputs),
             "label": label,
-            "checkpoints": str((config.root / "checkpoints").absolute()),
+            "checkpoints": str(config.checkpoint_folder.absolute()),
             "code_digest": trainer_code,
         },
     )

@@ -116,7 +116,7 @@ def train_worker(config: Config, patience: float) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     logging.getLogger("slipway.train").setLevel(logging.INFO)
-    worker.follow((config.root / "checkpoints").absolute(), patience)
+    worker.follow(config.checkpoint_folder.absolute(), patience)
 
 
 def _ending(result: Any, progress: Progress) -> _Ending:

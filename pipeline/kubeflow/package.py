@@ -38,6 +38,11 @@ def compile_package(config: Config, path: str | Path) -> list[Step]:
             f"push.bucket: {config.push.bucket} is a folder, and a pod's folders are gone with it. Name a bucket "
             "(s3://… or gs://…), or mount a volume by kubeflow.volumes and name a folder on it"
         )
+    if config.beam.runner != "direct":
+        raise ConfigError(
+            f"beam.runner is {config.beam.runner}, and its workers would look for files that are in a step's pod. Say "
+            "--set beam.runner=direct, and give the step of the data stages more CPU by kubeflow.steps"
+        )
     steps = plan(config)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(_pipeline(config, steps), str(path))

@@ -1,6 +1,7 @@
 """The compiled package, run step by step in processes of their own by a stand-in for KFP's backend."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tests.integration.kfp_launcher import Container, Task, run_package, without
 
 FIRST = {"look-up", "prepare-data", "train", "evaluate", "optimize"}
 CONFIG = ("push.bucket=bucket", "kubeflow.volumes={work: /work}", "train.epochs=2")
+EPOCHS = 12
 UNREACHABLE = [{"metric": "accuracy", "lower_bound": 0.9999}]
 
 
@@ -24,10 +26,10 @@ class Machine:
 
     path: Path
 
-    def execute(self, container: Container) -> tuple[int, str]:
+    def start(self, container: Container) -> "subprocess.Popen[str]":
         python, *rest = container.command
         assert python == "python"
-        done = subprocess.run(
+        return subprocess.Popen(
             without_network([sys.executable, *rest]),
             cwd=self.path,
             env={**os.environ, **container.env, "PYTHONPATH": str(REPOSITORY)},
@@ -35,15 +37,21 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
-            check=False,
         )
-        return done.returncode, done.stdout
 
-    def run(self, config: Config, only: set[str], **arguments: object) -> dict[str, Task]:
-        package = self.path / "pipeline.yaml"
-        compile_package(config, package)
-        return run_package(package, self.path / "store", self.execute, arguments, only, in_container=False)
+    def execute(self, container: Container) -> tuple[int, str]:
+        with self.start(container) as process:
+            output, _ = process.communicate(timeout=600)
+        return process.returncode, output
+
+    def execute_twice(self, container: Container) -> tuple[int, str]:
+        """As the backend does with a step that may be retried: training is killed in its third epoch."""
+        if "Train" in container.command:
+            with self.start(container) as process:
+                assert process.stdout is not None
+                next(line for line in process.stdout if line.startswith("Trainer: epoch 3 of"))
+                process.kill()
+        return self.execute(container)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +60,19 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 @pytest.fixture(scope="module")
-def config() -> Config:
-    return load_config(REPOSITORY / "configs" / "digits.yaml", list(CONFIG))
+def config(machine: Machine) -> Config:
+    kept = f"checkpoints={machine.path / 'checkpoints'}"
+    return load_config(REPOSITORY / "configs" / "digits.yaml", [*CONFIG, kept])
 
 
 @pytest.fixture(scope="module")
 def tasks(machine: Machine, config: Config) -> dict[str, Task]:
-    return machine.run(config, FIRST, epochs=1, thresholds=UNREACHABLE)
+    package = machine.path / "pipeline.yaml"
+    compile_package(config, package)
+    arguments = {"epochs": EPOCHS, "thresholds": UNREACHABLE}
+    return run_package(
+        package, machine.path / "store", machine.execute_twice, arguments, FIRST, in_container=False
+    )
 
 
 @pytest.mark.long
@@ -77,7 +91,13 @@ def test_the_first_steps_run_and_hand_on_what_tfx_needs(tasks: dict[str, Task]) 
 
 @pytest.mark.long
 def test_a_runtime_parameter_reaches_the_stage(tasks: dict[str, Task]) -> None:
-    assert "epoch 1 of 1" in tasks["train"].log
+    assert f"epoch {EPOCHS} of {EPOCHS}" in tasks["train"].log
+
+
+@pytest.mark.long
+def test_a_retried_training_goes_on_where_checkpoints_are_kept(tasks: dict[str, Task]) -> None:
+    epochs = re.findall(r"Trainer: epoch (\d+) of", tasks["train"].log)
+    assert int(epochs[0]) in (3, 4)
 
 
 @pytest.mark.long

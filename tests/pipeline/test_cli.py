@@ -18,7 +18,8 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    for command in ("run", "why", "versions", "rollback", "label", "schema", "doctor", "serve", "predict"):
+    released = ("why", "versions", "rollback", "label", "serve", "predict")
+    for command in ("run", "schedule", "kubeflow", "flink", "train-worker", "schema", "doctor", *released):
         assert f" {command} " in done.stdout
 
 

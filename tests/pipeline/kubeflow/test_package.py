@@ -75,6 +75,13 @@ def test_a_folder_of_the_pod_is_no_bucket(config: Config, tmp_path: Path) -> Non
         compile_package(local, tmp_path / "package.yaml")
 
 
+def test_workers_elsewhere_could_not_see_a_pods_files(tmp_path: Path) -> None:
+    overrides = ["beam={runner: flink, options: {flink: {job_endpoint: 'flink:8099'}}}"]
+    config = load_config(REPOSITORY / GOLDEN / "config.yaml", overrides)
+    with pytest.raises(ConfigError, match=r"beam.runner is flink.*--set beam.runner=direct"):
+        compile_package(config, tmp_path / "package.yaml")
+
+
 def test_a_package_has_a_name_that_kfp_knows(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"pipeline.json: a package's name ends in \.yaml"):
         compile_package(config, tmp_path / "pipeline.json")
