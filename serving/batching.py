@@ -22,12 +22,12 @@ from serving.ops.metrics import Metrics
 Run = Callable[[Mapping[str, Array], Sequence[str]], Awaitable[dict[str, Array]]]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Task:
     inputs: Mapping[str, Array]
     rows: int
-    key: tuple[object, ...]
-    wanted: tuple[str, ...]
+    shapes: tuple[object, ...]  # by alias in order: what must be alike for two to be joined
+    wanted: Sequence[str]
     deadline: float | None
     future: "asyncio.Future[dict[str, Array]]"
     queued: float
@@ -69,27 +69,23 @@ class Batcher:
         largest = options.largest_run
         if rows > largest:
             parts = [
-                self._enqueue({a: v[i : i + largest] for a, v in inputs.items()}, wanted, deadline)
+                {alias: value[i : i + largest] for alias, value in inputs.items()}
                 for i in range(0, rows, largest)
             ]
-            done = await asyncio.gather(*parts)
+            done = await asyncio.gather(*(self._enqueue(p, _rows(p), wanted, deadline) for p in parts))
             return {alias: np.concatenate([part[alias] for part in done]) for alias in wanted}
-        return await self._enqueue(inputs, wanted, deadline)
+        return await self._enqueue(inputs, rows, wanted, deadline)
 
     def _enqueue(
-        self, inputs: Mapping[str, Array], wanted: Sequence[str], deadline: float | None
+        self, inputs: Mapping[str, Array], rows: int, wanted: Sequence[str], deadline: float | None
     ) -> "asyncio.Future[dict[str, Array]]":
-        loop = asyncio.get_running_loop()
-        rows = _rows(inputs)
-        padded = self._options.pad_variable_length_inputs
-        shapes = tuple((alias, v.ndim if padded else v.shape[1:]) for alias, v in sorted(inputs.items()))
         task = _Task(
             inputs,
             rows,
-            (tuple(wanted), shapes),
-            tuple(wanted),
+            _shapes(inputs, padded=self._options.pad_variable_length_inputs),
+            wanted,
             deadline,
-            loop.create_future(),
+            asyncio.get_running_loop().create_future(),
             time.monotonic(),
         )
         self._queue.append(task)
@@ -137,7 +133,7 @@ class Batcher:
             elif task.deadline is not None and now > task.deadline:
                 self._rows -= task.rows
                 task.future.set_exception(expired())
-            elif batch and task.key != batch[0].key:
+            elif batch and (task.shapes != batch[0].shapes or task.wanted != batch[0].wanted):
                 kept.append(task)
             elif batch and rows + task.rows > self._options.largest_run:
                 kept.append(task)
@@ -193,12 +189,20 @@ class Batcher:
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:
+    """The first dimension, which all inputs must have alike."""
     sizes = {value.shape[0] if value.ndim else -1 for value in inputs.values()}
     if -1 in sizes:
         raise invalid("Batching session Run() input tensors must have at least one dimension")
     if len(sizes) != 1:
         raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
     return sizes.pop()
+
+
+def _shapes(inputs: Mapping[str, Array], *, padded: bool) -> tuple[object, ...]:
+    """What two requests must have alike to be joined: each input's rows; where these are padded, only their rank."""
+    if len(inputs) > 1:
+        inputs = dict(sorted(inputs.items()))
+    return tuple([(alias, value.ndim if padded else value.shape[1:]) for alias, value in inputs.items()])
 
 
 def _join(parts: list[Array], padding: int) -> Array:

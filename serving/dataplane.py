@@ -1,14 +1,14 @@
 """What the server does for a request, free of any protocol: REST and gRPC are thin layers over this.
 
 A call takes a version from the model manager, checks the inputs against the signature, and runs it, through a
-batcher where batching is on. The five calls stand together because they share those steps.
+batcher where batching is on.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from serving import examples as ex
@@ -20,6 +20,7 @@ from serving.manager.state import Status, Version
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 from serving.signature import DEFAULT_SIGNATURE, Signature
+from serving.signature_checks import check_inputs, check_outputs
 from serving.units import Units, engine_of, guarded
 
 
@@ -30,6 +31,22 @@ class ModelRef:
     name: str
     version: int | None = None
     label: str | None = None
+
+
+class _Held:
+    """A version in use, given back at the end."""
+
+    __slots__ = ("_manager", "_version")
+
+    def __init__(self, manager: ModelManager, version: Version) -> None:
+        self._manager = manager
+        self._version = version
+
+    def __enter__(self) -> Version:
+        return self._version
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.release(self._version)
 
 
 class DataPlane:
@@ -62,8 +79,7 @@ class DataPlane:
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
         self._units = Units(self._pool, batching, metrics)
 
-    @contextmanager
-    def version(self, ref: ModelRef) -> Iterator[Version]:
+    def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
         """The version that a request is for; it stays loaded while the context is open.
 
         Raises:
@@ -71,11 +87,7 @@ class DataPlane:
         """
         if not ref.name:
             raise invalid("ModelSpec has no name specified.")
-        version = self.manager.acquire(ref.name, ref.version, ref.label)
-        try:
-            yield version
-        finally:
-            self.manager.release(version)
+        return _Held(self.manager, self.manager.acquire(ref.name, ref.version, ref.label))
 
     async def predict(
         self,
@@ -101,8 +113,9 @@ class DataPlane:
         signature = engine_of(version).signatures.get(name)
         if signature is None:
             raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-        feeds = self._check_inputs(signature, inputs)
-        wanted = _check_outputs(signature, output_filter)
+        feeds = check_inputs(signature, inputs)
+        self.limits.check_tensors(feeds)
+        wanted = check_outputs(signature, output_filter)
         return await self._run(version, name, "Predict", feeds, wanted, deadline)
 
     async def classify(
@@ -213,24 +226,6 @@ class DataPlane:
         self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")
         return outputs
 
-    def _check_inputs(self, signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        if inputs.keys() != signature.inputs.keys():
-            extra = sorted(inputs.keys() - signature.inputs.keys())
-            missing = sorted(signature.inputs.keys() - inputs.keys() - signature.defaults.keys())
-            if extra or missing:
-                raise invalid(
-                    f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
-                    f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
-                    f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
-                )
-            inputs = {**signature.defaults, **inputs}
-        for alias, value in inputs.items():
-            spec = signature.inputs[alias]
-            if value.dtype != spec.numpy_dtype:
-                raise invalid(f"input '{alias}' has the type {value.dtype}, the signature takes {spec.dtype}")
-        self.limits.check_tensors(inputs)
-        return inputs
-
     def _example_signature(self, version: Version, signature_name: str) -> tuple[str, Signature]:
         name = signature_name or DEFAULT_SIGNATURE
         signature = engine_of(version).signatures.get(name)
@@ -242,19 +237,3 @@ class DataPlane:
         self.limits.check_tensors({ex.INPUTS: tensor})
         self.metrics.example_counts.observe(len(tensor), version.model)
         self.metrics.example_count_total.add(version.model, by=len(tensor))
-
-
-def _check_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:
-    if not output_filter:
-        return list(signature.outputs)
-    seen: set[str] = set()
-    for alias in output_filter:
-        if alias not in signature.outputs:
-            raise invalid(
-                f"output tensor alias not found in signature: {alias} "
-                f"Outputs expected to be in the set {{{','.join(sorted(signature.outputs))}}}."
-            )
-        if alias in seen:
-            raise invalid(f"duplicate output tensor alias: {alias}")
-        seen.add(alias)
-    return output_filter

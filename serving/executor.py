@@ -2,8 +2,8 @@
 
 A call of a millisecond or less is made on the event loop itself: handing it to a thread costs more than it takes,
 and requests that come meanwhile simply queue. A longer one goes to a thread, so that the loop stays responsive.
-Which it is, is measured. What a thread measures includes its wait for the interpreter's lock, which under load is
-longer than a small model's run: it is allowed for, or a model once sent to the threads would never come back.
+Which it is, is measured. What passes includes waits, for the interpreter's lock and for a core, which under load are
+longer than a small model's run: they are allowed for, or a model once sent to the threads would never come back.
 """
 
 import asyncio
@@ -45,9 +45,8 @@ class Executor:
         if deadline is not None and time.monotonic() > deadline:
             raise expired()
         if self._calls >= _MEASURED_FIRST and self._mean <= INLINE_SECONDS:
-            return self._timed(call, 0.0)
-        allowance = _LOCK_WAITS * sys.getswitchinterval()
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, call, allowance)
+            return self._timed(call)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, call)
         if deadline is None:
             return await future
         try:
@@ -56,16 +55,14 @@ class Executor:
         except TimeoutError:
             raise expired() from None
 
-    def _timed(self, call: Callable[[], Result], allowance: float) -> Result:
-        started = time.perf_counter()
-        busy = time.thread_time() if allowance else 0.0
+    def _timed(self, call: Callable[[], Result]) -> Result:
+        started, busy = time.perf_counter(), time.thread_time()
         try:
             return call()
         finally:
-            took = time.perf_counter() - started
-            if allowance:
-                # Never less than the thread itself has worked; TensorFlow's own threads show only in the former.
-                took = max(took - allowance, time.thread_time() - busy)
+            # Never less than the thread itself has worked; TensorFlow's own threads show only in what has passed.
+            waits = _LOCK_WAITS * sys.getswitchinterval()
+            took = max(time.perf_counter() - started - waits, time.thread_time() - busy)
             self._calls += 1
             # The first call of all includes making the callable and is not typical.
             if self._calls > 1:

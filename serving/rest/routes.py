@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from serving.dataplane import ModelRef
@@ -30,6 +31,7 @@ class Route:
     method: str
 
 
+@lru_cache(1024)
 def parse(http_method: str, path: str) -> Route:
     """Reads a request line. `path` is as it came, still encoded.
 

@@ -36,6 +36,12 @@ _CARRIED_AS = {
     "DT_COMPLEX64": np.float32,
     "DT_COMPLEX128": np.float64,
 }
+# Fields that look on the wire as their array does in memory, on little-endian machines as all are: the types, and
+# each field's tag, which says that its values are packed.
+_ALIKE = {
+    name: bytes((tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[_FIELDS[name]].number << 3 | 2,))
+    for name in ("DT_FLOAT", "DT_DOUBLE", "DT_BOOL", "DT_COMPLEX64", "DT_COMPLEX128")
+}
 _LARGEST_FILL = 1 << 28
 _LARGEST_SHAPE = 1 << 48
 
@@ -55,9 +61,7 @@ def to_array(proto: Any, alias: str) -> Array:
         raise invalid(f"input '{alias}' has the dtype {name} ({proto.dtype}), which cannot be fed")
     dtype = dtypes.NUMPY[name]
     shape = _shape(proto, alias)
-    size = 1
-    for dim in shape:
-        size *= dim
+    size = math.prod(shape)
     content = proto.tensor_content
     if content:
         return _unpack(content, dtype, shape, size, alias)
@@ -102,6 +106,9 @@ def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
         proto.string_val.extend(item if isinstance(item, bytes) else str(item).encode() for item in flat)
     elif packed:
         proto.tensor_content = value.tobytes()
+    elif name in _ALIKE:
+        data = value.tobytes()
+        proto.MergeFromString(_ALIKE[name] + _varint(len(data)) + data)
     else:
         flat_array = value.ravel()
         if name in _CARRIED_AS:
@@ -109,16 +116,25 @@ def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
         getattr(proto, _FIELDS[name]).extend(flat_array.tolist())
 
 
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
 def _shape(proto: Any, alias: str) -> tuple[int, ...]:
     if proto.tensor_shape.unknown_rank:
         raise invalid(f"input '{alias}' has a shape of unknown rank")
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if any(size < 0 for size in shape):
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    if shape and min(shape) < 0:
         raise invalid(f"input '{alias}' has the shape {list(shape)}; sizes must not be negative")
     if len(shape) > 32:
         raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are possible")
     # Also when another size is 0, and so nothing is carried: no array may have such a shape.
-    if math.prod(max(size, 1) for size in shape) > _LARGEST_SHAPE:
+    if math.prod(filter(None, shape)) > _LARGEST_SHAPE:
         raise invalid(f"input '{alias}' has the shape {list(shape)}, which is too large for any tensor")
     return shape
 
