@@ -15,6 +15,7 @@ from serving.ops.auth import Tokens
 from serving.ops.request_log import RequestLogs
 from serving.rest import decode, encode, log_entries, metadata, routes
 from serving.rest.body import read_body
+from serving.rest.document import Body
 from serving.rest.example_json import read_examples
 from serving.signature import DEFAULT_SIGNATURE
 from serving.units import engine_of
@@ -164,7 +165,7 @@ class RestApi:
 
     async def _call(self, route: routes.Route, data: bytes, call: _Call) -> bytes:
         deadline = call.started + self._options.timeout_seconds
-        document = decode.Body(data)
+        document = Body(data)
         name = document.signature_name
         with self._plane.version(route.ref) as version:
             call.version = version.number

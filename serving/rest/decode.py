@@ -2,96 +2,21 @@
 
 Most bodies are plain lists of numbers, which simdjson (`numbers.py`) or numpy take whole; whatever these cannot take as
 it is, and every error, goes value by value (`tensor.py`), so that the answer says what is wrong with which value.
-The module is long because the ways must agree on every rule, and are best read side by side.
 """
 
-import json
 from collections.abc import Mapping
-from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
-import orjson
 
 from serving import dtypes
 from serving.engine.base import Array
 from serving.errors import ServingError, invalid
-from serving.rest.numbers import NumberReader
+from serving.rest.document import Body
 from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
 from serving.rest.values import debug_string
 from serving.signature import Signature, TensorSpec
-
-_numbers = NumberReader()
-
-
-class Body:
-    """A request's JSON document, parsed when something of it is asked for.
-
-    Attributes:
-        data: the bytes.
-        known: the key and the shape of the list of numbers that the body seems to be, if it does.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.known = _numbers.lookup(data)
-
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """The parsed object."""
-        return parse(self.data)
-
-    @cached_property
-    def plain(self) -> bool:
-        """Whether it surely holds no true and no false, which numpy would take for numbers."""
-        return b"true" not in self.data and b"false" not in self.data
-
-    @property
-    def signature_name(self) -> str:
-        """The signature asked for; empty for the default one."""
-        if self.known:
-            return ""
-        name = self.document.get("signature_name", "")
-        if not isinstance(name, str):
-            raise invalid(
-                f"JSON Value: {debug_string(self.document)} not formatted correctly. "
-                "'signature_name' key must be a string value."
-            )
-        return name
-
-
-def parse(data: bytes) -> dict[str, Any]:
-    """The JSON object of a body. NaN and Infinity are numbers here, and what follows the object is ignored.
-
-    Raises:
-        ServingError: if it is none.
-    """
-    if not data:
-        raise invalid("JSON Parse error: The document is empty")
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = _parse_leniently(data)
-    if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {debug_string(document)} Is not object")
-    return document
-
-
-def _parse_leniently(data: bytes) -> Any:
-    # Bytes that are not UTF-8 go through strings unharmed this way; they may be a tensor's raw contents.
-    text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
-    try:
-        return json.JSONDecoder(parse_int=_parse_int).raw_decode(text)[0]
-    except json.JSONDecodeError as error:
-        raise invalid(f"JSON Parse error: {error.msg}. at offset: {error.pos}") from None
-    except RecursionError:
-        raise invalid("JSON Parse error: nested too deeply. at offset: 0") from None
-
-
-def _parse_int(text: str) -> int | float:
-    # Python refuses to convert thousands of digits; such a number is beyond every integer type anyway.
-    return int(text) if len(text) < 40 else float(text)
 
 
 def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
@@ -112,19 +37,14 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
         ((key, listed),) = body.document.items()
         ((alias, value),) = inputs.items()
         if isinstance(listed, list) and value.dtype.kind in "iuf" and value.size:
-            _numbers.remember(body.data, key, value.shape)
+            body.remember(key, value.shape)
     return inputs, by_row
 
 
 def _known_numbers(body: Body, dtype: str) -> Array | None:
-    assert body.known, "asked only where there is something"
-    key, shape = body.known
-    if dtype in FLOATS:
-        numbers = _numbers.read(body.data, key, shape, integers=False)
-    elif dtype in INTEGERS:
-        numbers = _numbers.read(body.data, key, shape, integers=True)
-    else:
+    if dtype not in FLOATS and dtype not in INTEGERS:
         return None
+    numbers = body.numbers(integers=dtype in INTEGERS)
     return None if numbers is None else _fitted(numbers, dtype)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from serving.errors import ServingError
 from serving.rest import decode
+from serving.rest.document import Body
 from serving.signature import Signature, TensorSpec
 from tests.serving.strategies import VALUES
 
@@ -17,7 +18,7 @@ DTYPES = ["DT_FLOAT", "DT_DOUBLE", "DT_INT32", "DT_INT64", "DT_UINT32"]
 
 
 def outcome(data: bytes, dtype: str, *, fast: bool) -> Any:
-    body = decode.Body(data)
+    body = Body(data)
     if not fast:
         body.plain, body.known = False, None
     try:
@@ -54,7 +55,7 @@ def test_a_known_skeleton_is_no_proof() -> None:
     seen = b'{"instances": [[1.5, 2], [3, 4]]}'
     assert outcome(seen, "DT_FLOAT", fast=True)[1] == (2, 2)
     assert outcome(b'{"instances": [[1], [2]]}', "DT_FLOAT", fast=True)[1] == (2, 1)
-    assert decode.Body(seen).known == ("instances", (2, 2))
+    assert Body(seen).known == ("instances", (2, 2))
     for data in (
         b'{"instances": [[1.5, 2], [3, ]]}',
         b'{"instances": [[1.5, 2], [3 , 4 5]]}',

@@ -1,0 +1,92 @@
+"""A request's JSON document, by TensorFlow Serving's rules, which are not quite JSON's."""
+
+import json
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from serving.engine.base import Array
+from serving.errors import invalid
+from serving.rest.numbers import NumberReader
+from serving.rest.values import debug_string
+
+_numbers = NumberReader()
+
+
+class Body:
+    """A request's JSON document, parsed when something of it is asked for.
+
+    Attributes:
+        data: the bytes.
+        known: the key and the shape of the list of numbers that the body seems to be, if it does.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.known = _numbers.lookup(data)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The parsed object."""
+        return parse(self.data)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it surely holds no true and no false, which numpy would take for numbers."""
+        return b"true" not in self.data and b"false" not in self.data
+
+    def numbers(self, *, integers: bool) -> Array | None:
+        """The numbers of a body that is `known`, as float64 or int64; None if it is not what it seemed."""
+        assert self.known, "asked only where there is something"
+        return _numbers.read(self.data, *self.known, integers=integers)
+
+    def remember(self, key: str, shape: tuple[int, ...]) -> None:
+        """Notes that it was an object of this key alone, with a list of numbers of this shape."""
+        _numbers.remember(self.data, key, shape)
+
+    @property
+    def signature_name(self) -> str:
+        """The signature asked for; empty for the default one."""
+        if self.known:
+            return ""
+        name = self.document.get("signature_name", "")
+        if not isinstance(name, str):
+            raise invalid(
+                f"JSON Value: {debug_string(self.document)} not formatted correctly. "
+                "'signature_name' key must be a string value."
+            )
+        return name
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The JSON object of a body. NaN and Infinity are numbers here, and what follows the object is ignored.
+
+    Raises:
+        ServingError: if it is none.
+    """
+    if not data:
+        raise invalid("JSON Parse error: The document is empty")
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        document = _parse_leniently(data)
+    if not isinstance(document, dict):
+        raise invalid(f"JSON Value: {debug_string(document)} Is not object")
+    return document
+
+
+def _parse_leniently(data: bytes) -> Any:
+    # Bytes that are not UTF-8 go through strings unharmed this way; they may be a tensor's raw contents.
+    text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
+    try:
+        return json.JSONDecoder(parse_int=_parse_int).raw_decode(text)[0]
+    except json.JSONDecodeError as error:
+        raise invalid(f"JSON Parse error: {error.msg}. at offset: {error.pos}") from None
+    except RecursionError:
+        raise invalid("JSON Parse error: nested too deeply. at offset: 0") from None
+
+
+def _parse_int(text: str) -> int | float:
+    # Python refuses to convert thousands of digits; such a number is beyond every integer type anyway.
+    return int(text) if len(text) < 40 else float(text)
