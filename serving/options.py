@@ -7,7 +7,7 @@ from serving.batching_options import BatchingOptions, read_batching
 from serving.engine.open import EngineOptions
 from serving.flags import Flags
 from serving.manager.loader import LoadOptions, WarmUp
-from serving.manager.manager import ManagerOptions
+from serving.manager.options import ManagerOptions
 from serving.messages import MonitoringConfig
 from serving.model_config import ModelConfig, read_model_config, validate
 from serving.ops.limits import Limits

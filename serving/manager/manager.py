@@ -2,7 +2,6 @@
 
 One thread decides; a pool of threads loads; requests take a version with `acquire` and give it back with
 `release`, and a version is freed only when nobody uses it any more.
-It is a long module because all that changes under its one lock is kept in one place.
 """
 
 import logging
@@ -11,44 +10,17 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from serving.errors import Code, ServingError
 from serving.manager import labels, plan
-from serving.manager.loader import Loaded, LoadOptions, as_serving_error, load
-from serving.manager.model import Model
+from serving.manager.loader import Loaded, as_serving_error, load
+from serving.manager.model import Model, failure
+from serving.manager.options import ManagerOptions
 from serving.manager.poller import Found, Poller
 from serving.manager.state import State, Status, Version
 from serving.model_config import ModelConfig, validate
-from serving.ops.metrics import Metrics
-from serving.text_config import ConfigError
 
 log = logging.getLogger("slipway.models")
-
-
-@dataclass(frozen=True)
-class ManagerOptions:
-    """How the manager behaves; the defaults are TensorFlow Serving's.
-
-    Attributes:
-        load: how versions are loaded.
-        poll_seconds: how often base paths are looked into; 0 for once, negative for never.
-        max_retries: how often a failed load is tried again.
-        retry_seconds: how long to wait before that.
-        load_threads: how many versions may be loaded at once.
-        preserve_availability: load the new version before the old one goes; else the old one goes first.
-        allow_labels_for_unavailable: accept new labels for versions that are not available.
-        metrics: where to count loads.
-    """
-
-    load: LoadOptions
-    poll_seconds: float = 1.0
-    max_retries: int = 5
-    retry_seconds: float = 60.0
-    load_threads: int = 4
-    preserve_availability: bool = True
-    allow_labels_for_unavailable: bool = False
-    metrics: Metrics | None = None
 
 
 class ModelManager:
@@ -104,13 +76,12 @@ class ModelManager:
     def configs(self) -> list[ModelConfig]:
         """The models that are configured now."""
         with self._lock:
-            return [model.config for model in self._models.values() if model.config.base_path]
+            return [model.config for model in self._configured()]
 
     def not_ready(self) -> list[str]:
         """The configured models that have no available version."""
         with self._lock:
-            models = [model for model in self._models.values() if model.config.base_path]
-            return [model.config.name for model in models if model.latest is None]
+            return [model.config.name for model in self._configured() if model.latest is None]
 
     def set_models(self, configs: Iterable[ModelConfig], timeout: float | None = None) -> None:
         """Serves these models and no others; returns when those that are new have come up or failed.
@@ -124,17 +95,10 @@ class ModelManager:
         with self._changed:
             new = [name for name in wanted if name not in self._models or not self._models[name].polled]
             for name, config in wanted.items():
-                old = self._models.get(name)
-                if old and old.config.base_path and old.config.platform != config.platform:
-                    raise ConfigError(
-                        f"Illegal to change a model's platform. For model {name} platform was "
-                        f"{old.config.platform} and new platform requested is {config.platform}"
-                    )
-            for name, config in wanted.items():
                 if name in self._models:
-                    self._models[name].config = config
-                else:
-                    self._models[name] = Model(config)
+                    self._models[name].check(config)
+            for name, config in wanted.items():
+                self._models.setdefault(name, Model(config)).config = config
             for name, model in self._models.items():
                 if name not in wanted:  # its versions go; their last state can still be asked for
                     model.config = ModelConfig(name, "")
@@ -142,12 +106,12 @@ class ModelManager:
             if self._options.poll_seconds >= 0:
                 self._poll_at = 0.0
             self._wake()
-            failure = self._await(new, timeout)
+            failed = self._await(new, timeout)
             self._labels = labels.assign(
                 self._labels, wanted, self._is_available, allow=self._options.allow_labels_for_unavailable
             )
-            if failure:
-                raise failure
+            if failed:
+                raise failed
 
     def stop(self) -> None:
         """Unloads everything and ends the threads."""
@@ -162,30 +126,15 @@ class ModelManager:
                     version.engine.close()
                     version.engine = None
 
+    def _configured(self) -> list[Model]:
+        """The models that are wanted; others are only remembered."""
+        return [model for model in self._models.values() if model.config.base_path]
+
     def _await(self, names: list[str], timeout: float | None) -> ServingError | None:
         """Waits, under the lock, until every named model has come up or can no longer do so."""
-
-        def settled(name: str) -> bool:
-            model = self._models[name]
-            wanted = [version for version in model.versions.values() if version.aspired]
-            if model.latest is None:
-                return bool(wanted) and all(version.state is State.END for version in wanted)
-            named = set(model.config.labels.values())
-            loading = {version.number for version in wanted if version.state in (State.START, State.LOADING)}
-            return not named & loading
-
-        self._changed.wait_for(lambda: self._stopping or all(map(settled, names)), timeout)
-        failed = [name for name in names if self._models[name].latest is None]
-        if not failed or self._stopping:
-            return None
-        errors = [
-            f"{name}: {version.error.message}"
-            for name in failed
-            for version in self._models[name].versions.values()
-            if version.error
-        ]
-        said = "; ".join(errors) or ", ".join(failed)
-        return ServingError(Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{said}}}")
+        models = [self._models[name] for name in names]
+        self._changed.wait_for(lambda: self._stopping or all(model.settled for model in models), timeout)
+        return None if self._stopping else failure(models)
 
     def _is_available(self, name: str, number: int) -> bool:
         version = self._models[name].versions.get(number)
@@ -225,7 +174,7 @@ class ModelManager:
         with self._lock:
             if time.monotonic() < self._poll_at:
                 return
-            configs = [model.config for model in self._models.values() if model.config.base_path]
+            configs = [model.config for model in self._configured()]
             every = self._options.poll_seconds
             self._poll_at = time.monotonic() + every if every > 0 else float("inf")
         for config in configs:
@@ -266,8 +215,7 @@ class ModelManager:
         except Exception as caught:
             error = as_serving_error(caught)
         seconds = time.monotonic() - started
-        if self._options.metrics:
-            self._options.metrics.loaded(version.source, seconds, ok=loaded is not None)
+        self._options.metrics.loaded(version.source, seconds, ok=loaded is not None)
         with self._changed:
             if loaded:
                 version.engine, version.cached = loaded.engine, loaded.cached
@@ -280,21 +228,14 @@ class ModelManager:
             self._wake()
 
     def _failed(self, version: Version, error: ServingError) -> None:
+        seconds = max(0.0, self._options.retry_seconds)
+        again = version.aspired and version.attempts <= self._options.max_retries and not self._stopping
         version.error = error
-        if version.aspired and version.attempts <= self._options.max_retries and not self._stopping:
-            version.state = State.START
-            version.retry_at = time.monotonic() + max(0.0, self._options.retry_seconds)
-            again = f"tried again in {max(0.0, self._options.retry_seconds):g} s"
-        else:
-            version.state = State.END
-            again = "given up"
-        log.error(
-            "model %s: version %d failed to load: %s (%s)",
-            version.model,
-            version.number,
-            error.message,
-            again,
-        )
+        version.state = State.START if again else State.END
+        version.retry_at = time.monotonic() + seconds
+        fate = f"tried again in {seconds:g} s" if again else "given up"
+        what = f"model {version.model}: version {version.number} failed to load: {error.message}"
+        log.error("%s (%s)", what, fate)
 
     def _unload(self, version: Version) -> None:
         if version.engine:

@@ -1,10 +1,13 @@
 """A configured model: what it is, and the versions it has."""
 
 import logging
+from collections.abc import Iterable
 
+from serving.errors import Code, ServingError
 from serving.manager import plan
 from serving.manager.state import State, Version
 from serving.model_config import ModelConfig
+from serving.text_config import ConfigError
 
 log = logging.getLogger("slipway.models")
 
@@ -18,6 +21,23 @@ class Model:
         self.latest: Version | None = None
         self.polled = False
         self.trouble = ""
+
+    def check(self, config: ModelConfig) -> None:
+        """Raises ConfigError for a configuration that cannot follow this one."""
+        if self.config.base_path and self.config.platform != config.platform:
+            raise ConfigError(
+                f"Illegal to change a model's platform. For model {config.name} platform was "
+                f"{self.config.platform} and new platform requested is {config.platform}"
+            )
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has come up, with the versions that labels name, or can no longer do so."""
+        wanted = [version for version in self.versions.values() if version.aspired]
+        if self.latest is None:
+            return bool(wanted) and all(version.state is State.END for version in wanted)
+        loading = {version.number for version in wanted if version.state in (State.START, State.LOADING)}
+        return loading.isdisjoint(self.config.labels.values())
 
     def refresh(self) -> None:
         """Notes the newest available version, which requests without a version get."""
@@ -42,3 +62,18 @@ class Model:
         self.trouble = trouble
         self.polled = True
         plan.aspire(name, self.versions, {number: found[number] for number in wanted})
+
+
+def failure(models: Iterable[Model]) -> ServingError | None:
+    """What there is to say of those that have not come up; None if all have."""
+    failed = [model for model in models if model.latest is None]
+    if not failed:
+        return None
+    errors = [
+        f"{model.config.name}: {version.error.message}"
+        for model in failed
+        for version in model.versions.values()
+        if version.error
+    ]
+    said = "; ".join(errors) or ", ".join(model.config.name for model in failed)
+    return ServingError(Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{said}}}")
