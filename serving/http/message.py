@@ -90,6 +90,7 @@ class Exchange:
         size: how much that is, with what was dropped.
         is_old: whether it is of HTTP/1.0, which must be told that the connection goes on.
         awaits_continue: whether the client sends the body only when told so.
+        is_cut: whether more of it may come, which is not read.
     """
 
     request: Request
@@ -99,3 +100,4 @@ class Exchange:
     size: int = 0
     is_old: bool = False
     awaits_continue: bool = False
+    is_cut: bool = False
