@@ -47,6 +47,11 @@ def test_waiting_for_the_lock_keeps_no_call_in_the_threads() -> None:
     assert inline(call, 60)[-1]
 
 
+def test_waiting_for_a_core_sends_no_call_to_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.getswitchinterval", lambda: 0.01)  # for machines on which a short sleep is long
+    assert inline(lambda: time.sleep(0.0015), 30) == [False] * 3 + [True] * 27
+
+
 def test_long_calls_stay_in_the_threads() -> None:
     def works() -> None:
         until = time.thread_time() + 0.003

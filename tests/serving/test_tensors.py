@@ -30,6 +30,9 @@ VALUES: list[Any] = [
     np.array([1 - 2j], np.complex128),
     np.array([[b"\xff\x00", b""]], object),
     np.zeros((0, 3), np.float32),
+    np.arange(40_000, dtype=np.float32).reshape(2, -1).T,
+    np.arange(300) % 3 == 0,
+    np.arange(40) * (1 + 2j),
 ]
 
 
