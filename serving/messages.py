@@ -12,6 +12,8 @@ _SCALARS = {
     "int32": _FIELD.TYPE_INT32,
     "int64": _FIELD.TYPE_INT64,
     "string": _FIELD.TYPE_STRING,
+    "uint32": _FIELD.TYPE_UINT32,
+    "uint64": _FIELD.TYPE_UINT64,
 }
 _INT64 = ".google.protobuf.Int64Value"
 

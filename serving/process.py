@@ -1,4 +1,4 @@
-"""What starting a server as a process takes; the canary, the demonstration and the profiler each start one."""
+"""What starting a server as a process takes; the canary and the demonstration each start one."""
 
 import socket
 import subprocess

@@ -1,71 +1,135 @@
 """TensorFlow's profiler on the server's own port, as TensorFlow Serving offers it.
 
-TensorFlow brings the service and can only put it on a port of its own, and on every interface. So that port is opened
-when somebody with leave to call first profiles, not before, and calls are handed on as the bytes they are.
+TensorFlow brings the service too, but can only put it on a port of its own, open to all and on every interface; so
+here a session of its profiler is taken in this process. The messages are declared by the field numbers of TensorFlow's
+profiler_service.proto and profiler_options.proto, which no wheel ships.
 """
 
 import asyncio
 import sys
-import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from serving.errors import Code, ServingError
+from google.protobuf.message import DecodeError
+
+from serving.errors import Code, ServingError, invalid
+from serving.messages import declare
 from serving.ops.auth import Tokens
-from serving.process import free_port
 from serving.rpc.call import Guard
 from serving.rpc.calls import Context, Methods, Unary
 
-if TYPE_CHECKING:
-    import grpc
-
 SERVICE = "tensorflow.ProfilerService"
-METHODS = ("Profile", "Terminate", "Monitor")
+_LEVELS = ("host_tracer_level", "device_tracer_level", "python_tracer_level")
+
+_classes = declare(
+    "slipway/profiler_service.proto",
+    "slipway",
+    {
+        "ProfileOptions": {name: (number, "uint32") for number, name in enumerate((*_LEVELS, "version"), 2)},
+        "ProfileRequest": {
+            "duration_ms": (1, "uint64"),
+            "opts": (4, ".slipway.ProfileOptions"),
+            "repository_root": (5, "string"),
+            "session_id": (6, "string"),
+            "host_name": (7, "string"),
+        },
+        "ProfileResponse": {"empty_trace": (7, "bool")},
+        "TerminateRequest": {"session_id": (1, "string")},
+        # Of TensorFlow's XSpace what is needed here; its names are not always UTF-8, and would not parse as a whole.
+        "XSpace": {"planes": (1, "repeated .slipway.XPlane")},
+        "XPlane": {"lines": (3, "repeated .slipway.XLine")},
+        "XLine": {"events": (4, "repeated bytes")},
+    },
+)
 
 
 class Profiler:
-    """Starts TensorFlow's service at the first call, and hands calls on to it."""
+    """Takes one trace at a time, of all that the process does."""
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._guard = Guard(tokens=tokens)
-        self._channel: grpc.aio.Channel | None = None
-        self._lock = asyncio.Lock()
+        self._ends: dict[str, asyncio.Event] = {}
 
     def methods(self) -> Methods:
-        """The service's methods."""
-        return {f"/{SERVICE}/{name}": Unary(self._method(name)) for name in METHODS}
+        """The service's methods; Monitor is for TPUs, and not there on other machines of TensorFlow's either."""
+        return {
+            f"/{SERVICE}/Profile": Unary(self._profile),
+            f"/{SERVICE}/Terminate": Unary(self._terminate),
+        }
 
-    def _method(self, name: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        async def call(data: bytes, context: Context) -> bytes:
-            self._guard.check(context)
-            if "tensorflow" not in sys.modules:  # a server of LiteRT models stays without it
-                raise ServingError(Code.UNIMPLEMENTED, "no TensorFlow model is served to be profiled")
-            import grpc
+    async def _profile(self, data: bytes, context: Context) -> bytes:
+        self._guard.check(context)
+        if "tensorflow" not in sys.modules:  # a server of LiteRT models stays without it
+            raise ServingError(Code.UNIMPLEMENTED, "no TensorFlow model is served to be profiled")
+        request = _parse("ProfileRequest", data)
+        for name in ("session_id", "host_name"):
+            if "/" in getattr(request, name):
+                raise invalid(f"{name} is a name, and not a path: {getattr(request, name)!r}")
+        stop = _start(request)
+        end = self._ends[request.session_id] = asyncio.Event()
+        try:
+            await asyncio.wait_for(end.wait(), request.duration_ms / 1000)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:  # the client has left; a session that is not stopped would be the last
+            stop()
+            raise
+        finally:
+            del self._ends[request.session_id]
+        return await asyncio.to_thread(lambda: _keep(stop(), request))
 
-            channel = await self._open()
-            left = None if context.deadline is None else context.deadline - time.monotonic()
-            try:
-                answer: bytes = await channel.unary_unary(f"/{SERVICE}/{name}")(data, timeout=left)
-            except grpc.aio.AioRpcError as error:
-                raise ServingError(Code(error.code().value[0]), error.details() or "") from error
-            return answer
-
-        return call
-
-    async def _open(self) -> "grpc.aio.Channel":
-        import grpc  # late: only who profiles needs gRPC's own library here
-
-        async with self._lock:
-            if self._channel is None:
-                port = await asyncio.to_thread(_start)
-                options = [("grpc.max_receive_message_length", -1)]
-                self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
-        return self._channel
+    async def _terminate(self, data: bytes, context: Context) -> bytes:
+        self._guard.check(context)
+        if end := self._ends.get(_parse("TerminateRequest", data).session_id):
+            end.set()
+        return b""
 
 
-def _start() -> int:
-    import tensorflow as tf  # loaded already, see above
+def _parse(name: str, data: bytes) -> Any:
+    message = _classes[name]()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise invalid(f"not a {name}: {error}") from error
+    return message
 
-    port = free_port()
-    tf.profiler.experimental.server.start(port)
-    return port
+
+def _start(request: Any) -> Callable[[], bytes]:
+    """Begin a session, which takes about a millisecond; returns what ends it and gives its XSpace, serialized."""
+    from tensorflow.python.framework.errors_impl import AlreadyExistsError
+    from tensorflow.python.profiler.internal import _pywrap_profiler
+
+    session = _pywrap_profiler.ProfilerSession()
+    # As TensorFlow does: options without a version are not set, and its defaults hold.
+    levels = {name: getattr(request.opts, name) for name in _LEVELS} if request.opts.version else {}
+    scratch = tempfile.TemporaryDirectory(prefix="serving-profile-")
+    try:
+        session.start(scratch.name, levels)
+    except AlreadyExistsError as error:
+        scratch.cleanup()
+        raise ServingError(Code.ALREADY_EXISTS, "another profiler session is running") from error
+
+    def stop() -> bytes:
+        with scratch:
+            session.export_to_tb()  # the only way to a session's XSpace
+            return next(Path(scratch.name).rglob("*.xplane.pb")).read_bytes()
+
+    return stop
+
+
+def _keep(trace: bytes, request: Any) -> bytes:
+    """Write a trace to where TensorBoard looks for it; returns the response."""
+    import tensorflow as tf
+
+    planes = _classes["XSpace"].FromString(trace).planes
+    empty = not any(line.events for plane in planes for line in plane.lines)
+    if request.repository_root:
+        # In TensorFlow's file systems, because the client names the folder as it would to TensorFlow Serving.
+        folder = f"{request.repository_root.rstrip('/')}/{request.session_id}"
+        tf.io.gfile.makedirs(folder)
+        with tf.io.gfile.GFile(f"{folder}/{request.host_name.replace(':', '_')}.xplane.pb", "wb") as file:
+            file.write(trace)
+    answer: bytes = _classes["ProfileResponse"](empty_trace=empty).SerializeToString()
+    return answer

@@ -1,11 +1,13 @@
 """TensorFlow's profiler through the server's own port, asked by TensorFlow's own client."""
 
 import threading
+import time
 from pathlib import Path
 
 import grpc
 import pytest
 
+from serving.rpc import profiler
 from serving.rpc.profiler import SERVICE
 from tests.serving.process import start
 from tests.serving.tf_models import write_half_plus
@@ -42,6 +44,44 @@ def test_a_trace_is_taken_while_the_server_answers(tmp_path: Path) -> None:
             stop.set()
             asking.join()
     assert list((tmp_path / "logs").rglob("*.xplane.pb"))
+
+
+def test_even_what_is_computed_right_after_the_call_is_in_the_trace(tmp_path: Path) -> None:
+    """TensorFlow Serving's own test asks once, a moment after its only request to the profiler."""
+    write_half_plus(tmp_path / "half" / "1", 2.0)
+    request = _request(duration_ms=1000, repository_root=str(tmp_path), session_id="s", host_name="h:1")
+    with (
+        start("--model_name=half", f"--model_base_path={tmp_path / 'half'}") as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        server.wait("half")
+        profile = channel.unary_unary(f"/{SERVICE}/Profile")
+        call = profile.future(request, timeout=30)
+        time.sleep(0.1)
+        server.post("/v1/models/half:predict", {"instances": [1.0]})
+        with pytest.raises(grpc.RpcError, match="another profiler session is running"):
+            profile(request, timeout=30)
+        assert call.result() == b"", "not empty_trace"
+        space = profiler._classes["XSpace"].FromString((tmp_path / "s" / "h_1.xplane.pb").read_bytes())
+        assert any(line.events for plane in space.planes for line in plane.lines)
+
+        waiting = profile.future(_request(duration_ms=60_000, session_id="t"), timeout=90)
+        time.sleep(0.2)
+        channel.unary_unary(f"/{SERVICE}/Terminate")(_request(kind="TerminateRequest", session_id="t"))
+        waiting.result(timeout=10)
+
+        left = profile.future(_request(duration_ms=60_000), timeout=90)
+        time.sleep(0.2)
+        left.cancel()
+        time.sleep(0.2)
+        profile(_request(duration_ms=1), timeout=30)
+        with pytest.raises(grpc.RpcError, match="session_id is a name, and not a path"):
+            profile(_request(session_id="../up"), timeout=30)
+
+
+def _request(kind: str = "ProfileRequest", **fields: object) -> bytes:
+    message = profiler._classes[kind](**fields)
+    return bytes(message.SerializeToString())
 
 
 @pytest.mark.parametrize(("token", "status"), [("", "UNAUTHENTICATED"), ("wrong", "UNAUTHENTICATED")])
