@@ -9,7 +9,7 @@ IMAGE ?= localhost/slipway-pipeline:latest
 # Such as --build-arg BASE_IMAGE=…; see infra/docker/README.md.
 IMAGE_FLAGS ?=
 
-.PHONY: run test test-fast test-containers lint format lock image clean
+.PHONY: run test test-fast test-containers test-flink lint format lock image clean
 
 run: .venv/.installed
 	@$(BIN)/python run_local.py --config $(CONFIG)
@@ -23,6 +23,10 @@ test-fast: .venv/.installed
 # What needs the image: the whole graph in containers and, where KUBECONFIG names a cluster that has it, in a CronJob.
 test-containers: .venv/.installed image
 	@SLIPWAY_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/integration/test_kubeflow_containers.py tests/integration/test_kubernetes.py
+
+# Flink as a cluster of two JVMs too, which takes minutes more than the embedded one of `make test`.
+test-flink: .venv/.installed
+	@SLIPWAY_FLINK=standalone $(BIN)/python -m pytest tests/integration/test_flink.py
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .

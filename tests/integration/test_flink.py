@@ -105,6 +105,8 @@ def embedded(new_workspace: Callable[[str], Workspace], _jars: None) -> Path:
 
 @pytest.fixture(scope="module")
 def standalone(new_workspace: Callable[[str], Workspace], _jars: None) -> Path:
+    if "SLIPWAY_FLINK" not in os.environ:
+        pytest.skip("the class path goes along with every job, 4 to 6 minutes in all: make test-flink")
     workspace = new_workspace("standalone")
     with _flink(workspace, "--standalone") as endpoint, _worker_pool(workspace.path / "pool") as pool:
         workers = f"environment_type: EXTERNAL, environment_config: '{pool}'"
