@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-import threading
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -35,18 +35,18 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
     record, log = (folder / f"schedule-{config.model_name}.{suffix}" for suffix in ("json", "log"))
-    stopped = threading.Event()
+    stopped: list[int] = []  # the signal; an Event's lock may be held by the very code that a handler interrupts
     running: list[subprocess.Popen[bytes]] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
+        stopped.append(number)
         for process in running:
             process.terminate()  # what it has not finished, the next run continues
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     served = _read(record) or _now()
-    while not stopped.is_set():
+    while not stopped:
         due = trigger.get_next_fire_time(None, served + timedelta(seconds=1))
         if due is None:
             raise cron.CronError(f"{expression!r} never comes")
@@ -54,10 +54,10 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
             console.print(f"{due:%Y-%m-%d %H:%M %Z} was missed: one run makes up for it", style="yellow")
         else:
             console.print(f"next run: {due:%Y-%m-%d %H:%M %Z}", style="bold")
-        while _now() < due and not stopped.is_set():
-            # In short waits, because a machine that sleeps does not count the time.
-            stopped.wait(min(30.0, (due - _now()).total_seconds()))
-        if not stopped.is_set():
+        while _now() < due and not stopped:
+            # In short waits: a signal does not end one, and a machine that sleeps does not count the time.
+            time.sleep(min(1.0, max(0.0, (due - _now()).total_seconds())))
+        if not stopped:
             served = _now()
             _write(record, served)
             _run(console, command, log, running)
