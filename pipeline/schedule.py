@@ -35,7 +35,9 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
     record, log = (folder / f"schedule-{config.model_name}.{suffix}" for suffix in ("json", "log"))
-    stopped: list[int] = []  # the signal; an Event's lock may be held by the very code that a handler interrupts
+    stopped: list[
+        int
+    ] = []  # the signal; an Event's lock may be held by the very code that a handler interrupts
     running: list[subprocess.Popen[bytes]] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
