@@ -86,9 +86,6 @@ def pipeline_args(config: BeamConfig, folder: Path) -> list[str]:
     options: dict[str, OptionValue] = dict(config.options.get(config.runner, {}))
     if config.runner in ("flink", "spark"):
         options.setdefault("environment_type", "LOOPBACK")
-    if config.runner == "flink":
-        # Pipelined, steps that share a Python worker wait for each other for ever: seen with a million pictures.
-        options.setdefault("execution_mode_for_batch", "BATCH_FORCED")
     # Beam's type hints do not hold in TFDV (statistics of a label raise), and checking them takes seconds.
     args = [f"--runner={_BEAM_RUNNERS[config.runner]}", "--no_pipeline_type_check"]
     for name, value in options.items():

@@ -46,13 +46,8 @@ def test_the_options_of_the_chosen_runner_reach_beam_and_those_of_others_do_not(
     args = pipeline_args(config, tmp_path)
     assert args[0] == "--runner=PortableRunner"
     assert {"--job_endpoint=host:8099", "--parallelism=4", "--fasterCopy", "--experiments=one"} <= set(args)
-    assert {"--environment_type=LOOPBACK", "--execution_mode_for_batch=BATCH_FORCED"} <= set(args)
+    assert "--environment_type=LOOPBACK" in args
     assert not any("spark" in arg or "streaming" in arg for arg in args)
-
-
-def test_what_is_set_for_flink_may_be_set_otherwise(tmp_path: Path) -> None:
-    args = pipeline_args(_with(execution_mode_for_batch="PIPELINED"), tmp_path)
-    assert [arg for arg in args if "execution_mode" in arg] == ["--execution_mode_for_batch=PIPELINED"]
 
 
 def test_an_option_with_several_values_is_given_several_times(tmp_path: Path) -> None:
