@@ -11,6 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 
+def prepare_tensorflow() -> None:
+    """Set what TensorFlow reads when it is first imported: tf_keras for `tf.keras`, and no chatter of its C++."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+
 @contextlib.contextmanager
 def quiet(log_file: Path) -> Iterator[Console]:
     """Send file descriptors 1 and 2 to `log_file`, and yield a console on what they were.

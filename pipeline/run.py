@@ -19,7 +19,7 @@ from components.train.distribute import ClusterError, read_cluster
 from pipeline import beam
 from pipeline.config import Config
 from pipeline.progress import Progress, working
-from pipeline.quiet import quiet
+from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
 
 TRADEOFF = "tradeoff.html"
@@ -53,8 +53,7 @@ def run(config: Config, config_path: str) -> int:
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()
     # The environment decides which Keras TensorFlow brings, so it must be set before the first import.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    prepare_tensorflow()
     with quiet(folder / "log.txt") as console:
         console.print(Text(f"slipway  {config.model_name}  {config_path}  log: {folder}/log.txt", "bold"))
         with working(console, "loading TensorFlow and TFX"):
@@ -112,8 +111,7 @@ def train_worker(config: Config, patience: float) -> None:
     """
     if read_cluster(os.environ).is_chief:
         raise ClusterError("TF_CONFIG makes this the chief, where the pipeline runs: run slipway run here")
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    prepare_tensorflow()
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     logging.getLogger("slipway.train").setLevel(logging.INFO)
     worker.follow(config.checkpoint_folder.absolute(), patience)

@@ -171,7 +171,7 @@ def _quiet() -> Any:
     """Building the graph imports TensorFlow, which talks."""
     import os
 
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    from pipeline.quiet import quiet
+    from pipeline.quiet import prepare_tensorflow, quiet
 
+    prepare_tensorflow()
     return quiet(Path(os.devnull))

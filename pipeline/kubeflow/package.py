@@ -12,7 +12,7 @@ from kfp import compiler, components, dsl, kubernetes
 
 from pipeline.config import Config, ConfigError
 from pipeline.kubeflow import display
-from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Step, plan
+from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Channels, Step, plan
 
 #: The environment variable that holds the configuration. KFP's cache does not look at it; the steps' keys stand for it.
 CONFIG_VARIABLE = "SLIPWAY_CONFIG"
@@ -95,16 +95,15 @@ def _look_up_component(config: Config) -> Any:
 
 
 def _step_component(step: Step, config: Config) -> Any:
-    inputs = {
-        name: _KFP_TYPES.get(carried.type.TYPE_NAME, "Artifact") for name, carried in step.inputs.items()
-    }
+    inputs = _types(step.inputs)
     inputs |= {name: PARAMETERS[name].kfp_type for name in step.parameters}
     inputs |= dict.fromkeys(step.looked_up, "String")
-    outputs = {
-        name: _KFP_TYPES.get(carried.type.TYPE_NAME, "Artifact") for name, carried in step.outputs.items()
-    }
-    outputs |= display.outputs(step)
+    outputs = _types(step.outputs) | display.outputs(step)
     return _component(step.name, config, inputs, outputs, ["--step", step.name, "--key", step.key])
+
+
+def _types(channels: Channels) -> dict[str, str]:
+    return {name: _KFP_TYPES.get(carried.type.TYPE_NAME, "Artifact") for name, carried in channels.items()}
 
 
 def _component(

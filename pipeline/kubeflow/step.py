@@ -25,7 +25,7 @@ from pipeline.config import Config, parse_config
 from pipeline.kubeflow.package import CONFIG_VARIABLE
 from pipeline.kubeflow.steps import PARAMETERS, Step, plan
 from pipeline.progress import Progress
-from pipeline.quiet import quiet
+from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.run import EXIT_CODES
 
 #: The key of an artifact's metadata that holds TFX's part of it, as JSON of an MLMD artifact.
@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     what.add_argument("--step", help="the step's name in kubeflow.steps")
     parser.add_argument("--key", help="the step's cache key, as the package was compiled with it")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    prepare_tensorflow()
     compiled = parse_config(json.loads(os.environ[CONFIG_VARIABLE]), CONFIG_VARIABLE)
     told = options.executor_input.get("inputs", {}).get("parameterValues", {})
     config = _told(compiled, told)

@@ -12,13 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from serving.errors import Code, ServingError, invalid
 from serving.messages import declare
 from serving.ops.auth import Tokens
-from serving.rpc.call import Guard
-from serving.rpc.calls import Context, Methods, Unary
+from serving.rpc.call import Call, Guard
+from serving.rpc.calls import Methods
 
 SERVICE = "tensorflow.ProfilerService"
 _LEVELS = ("host_tracer_level", "device_tracer_level", "python_tracer_level")
@@ -37,6 +35,7 @@ _classes = declare(
         },
         "ProfileResponse": {"empty_trace": (7, "bool")},
         "TerminateRequest": {"session_id": (1, "string")},
+        "TerminateResponse": {},
         # Of TensorFlow's XSpace what is needed here; its names are not always UTF-8, and would not parse as a whole.
         "XSpace": {"planes": (1, "repeated .slipway.XPlane")},
         "XPlane": {"lines": (3, "repeated .slipway.XLine")},
@@ -54,16 +53,17 @@ class Profiler:
 
     def methods(self) -> Methods:
         """The service's methods; Monitor is for TPUs, and not there on other machines of TensorFlow's either."""
-        return {
-            f"/{SERVICE}/Profile": Unary(self._profile),
-            f"/{SERVICE}/Terminate": Unary(self._terminate),
+        table = {
+            "Profile": (_classes["ProfileRequest"], self._profile),
+            "Terminate": (_classes["TerminateRequest"], self._terminate),
         }
+        paths = {f"/{SERVICE}/{name}": entry for name, entry in table.items()}
+        return {path: self._guard.unary(path, request, method) for path, (request, method) in paths.items()}
 
-    async def _profile(self, data: bytes, context: Context) -> bytes:
-        self._guard.check(context)
+    async def _profile(self, request: Any, call: Call) -> Any:
+        del call
         if "tensorflow" not in sys.modules:  # a server of LiteRT models stays without it
             raise ServingError(Code.UNIMPLEMENTED, "no TensorFlow model is served to be profiled")
-        request = _parse("ProfileRequest", data)
         for name in ("session_id", "host_name"):
             if "/" in getattr(request, name):
                 raise invalid(f"{name} is a name, and not a path: {getattr(request, name)!r}")
@@ -80,20 +80,11 @@ class Profiler:
             del self._ends[request.session_id]
         return await asyncio.to_thread(lambda: _keep(stop(), request))
 
-    async def _terminate(self, data: bytes, context: Context) -> bytes:
-        self._guard.check(context)
-        if end := self._ends.get(_parse("TerminateRequest", data).session_id):
+    async def _terminate(self, request: Any, call: Call) -> Any:
+        del call
+        if end := self._ends.get(request.session_id):
             end.set()
-        return b""
-
-
-def _parse(name: str, data: bytes) -> Any:
-    message = _classes[name]()
-    try:
-        message.ParseFromString(data)
-    except DecodeError as error:
-        raise invalid(f"not a {name}: {error}") from error
-    return message
+        return _classes["TerminateResponse"]()
 
 
 def _start(request: Any) -> Callable[[], bytes]:
@@ -119,7 +110,7 @@ def _start(request: Any) -> Callable[[], bytes]:
     return stop
 
 
-def _keep(trace: bytes, request: Any) -> bytes:
+def _keep(trace: bytes, request: Any) -> Any:
     """Write a trace to where TensorBoard looks for it; returns the response."""
     import tensorflow as tf
 
@@ -131,5 +122,4 @@ def _keep(trace: bytes, request: Any) -> bytes:
         tf.io.gfile.makedirs(folder)
         with tf.io.gfile.GFile(f"{folder}/{request.host_name.replace(':', '_')}.xplane.pb", "wb") as file:
             file.write(trace)
-    answer: bytes = _classes["ProfileResponse"](empty_trace=empty).SerializeToString()
-    return answer
+    return _classes["ProfileResponse"](empty_trace=empty)

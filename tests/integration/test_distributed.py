@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.verdict import OVERALL
+from serving.process import free_ports
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.long
@@ -59,10 +59,7 @@ def test_two_workers_train_as_one_does_with_the_summed_batch(
     new_workspace: Callable[[str], Workspace], alone: Workspace
 ) -> None:
     workspace = new_workspace("two")
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    hosts = [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
-    for probe in probes:
-        probe.close()
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
 
     def environment(index: int) -> dict[str, str]:
         task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}

@@ -12,6 +12,7 @@ from time import monotonic, sleep
 import pytest
 
 from pipeline.flink.class_path import FlinkError, fetch
+from serving.process import free_port, free_ports
 from tests.conftest import Workspace
 from tests.integration.flink import artifacts
 
@@ -35,18 +36,10 @@ def _run(workspace: Workspace, *overrides: str) -> Workspace:
     return workspace
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 @contextmanager
 def _flink(workspace: Workspace, *options: str) -> Iterator[str]:
     """`slipway flink up … down`; yields the job endpoint."""
-    job, rest, rpc = _free_ports(3)
+    job, rest, rpc = free_ports(3)
     ports = (f"--job-port={job}", f"--rest-port={rest}", f"--rpc-port={rpc}")
     started = workspace.slipway("flink", "up", *ports, *options)
     assert started.code == 0, started.output
@@ -65,7 +58,7 @@ def _listens(port: int) -> bool:
 @contextmanager
 def _worker_pool(folder: Path) -> Iterator[str]:
     """Beam's own pool, as the sidecar of infra/kubernetes/flink runs it; yields where it listens."""
-    (port,) = _free_ports(1)
+    port = free_port()
     folder.mkdir()
     command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
     # The pool starts `python`: it must be that of the environment.

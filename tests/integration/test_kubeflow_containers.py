@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from kfp import components
@@ -110,11 +109,6 @@ def config() -> Config:
 def _answer(bucket: Path) -> list[float]:
     """Serve the released model, and ask it."""
     with start("--model_name=digits", f"--model_base_path={bucket / 'digits'}") as server:
-        server.wait("digits")
-        for _ in range(300):
-            if httpx.get(f"{server.url}/healthz/ready").status_code == 200:
-                break
-            time.sleep(0.1)
         metadata = server.get("/v1/models/digits/metadata").json()["metadata"]["signature_def"][
             "signature_def"
         ]

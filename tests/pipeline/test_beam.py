@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pipeline.beam import BeamConfig, RunnerError, check, pipeline_args
 from pipeline.config import ConfigError, load_config, parse_config
+from serving.process import free_port
 from tests.conftest import REPOSITORY, Workspace
 
 FLINK: dict[str, Any] = {"runner": "flink", "options": {"flink": {"job_endpoint": "host:8099"}}}
@@ -22,12 +23,6 @@ def _config(**section: Any) -> BeamConfig:
 
 def _with(**options: Any) -> BeamConfig:
     return _config(runner="flink", options={"flink": {"job_endpoint": "host:8099", **options}})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_default_runs_in_this_process_and_fetches_no_runner(tmp_path: Path) -> None:
@@ -105,7 +100,7 @@ def test_the_old_key_is_refused_with_the_new_one_named() -> None:
 
 def test_a_job_server_that_does_not_answer_ends_the_run_before_it_begins(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    endpoint = f"localhost:{_free_port()}"
+    endpoint = f"localhost:{free_port()}"
     text = (REPOSITORY / "configs" / "digits.yaml").read_text()
     (tmp_path / "c.yaml").write_text(text)
     asked = ("--set", f"beam.options.flink.job_endpoint={endpoint}")

@@ -14,6 +14,7 @@ from pipeline.flink import class_path
 from pipeline.flink.class_path import FlinkError
 from pipeline.flink.config import Settings
 from pipeline.flink.processes import down, read, up
+from serving.process import free_ports
 from tests.conftest import Done, Workspace
 
 JAVA = f"""#!{sys.executable}
@@ -51,11 +52,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _settings(standalone: bool = False) -> Settings:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return Settings(standalone, *ports)
+    job_port, rest_port, rpc_port = free_ports(3)
+    return Settings(standalone, job_port, rest_port, rpc_port)
 
 
 def _status(folder: Path) -> Done:

@@ -4,16 +4,15 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from pipeline.kubeflow.client import KubeflowError, connect, dex_cookies
 from tests.conftest import REPOSITORY
-from tests.pipeline.kubeflow.api import Api
+from tests.pipeline.kubeflow.api import Api, listening
 
 
 def test_a_token_is_sent_and_a_missing_one_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,15 +99,8 @@ def _dex(approval: bool) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield address
 
 
 @pytest.mark.parametrize("approval", [True, False])
