@@ -21,8 +21,8 @@ _NO_PACKAGE = "--sdk_container_image=none"
 _PACKAGES = {"extra_package", "extra_packages", "setup_file", "requirements_file"}
 _BEAM_RUNNERS: dict[Runner, str] = {
     "direct": "FnApiRunner",  # DirectRunner would download a runner of another kind for every pipeline
-    "flink": "PortableRunner",
-    "spark": "PortableRunner",
+    "flink": "pipeline.portable.SpreadingRunner",
+    "spark": "pipeline.portable.SpreadingRunner",
     "dataflow": "DataflowRunner",
 }
 _REQUIRED: dict[Runner, dict[str, str]] = {

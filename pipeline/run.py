@@ -69,7 +69,7 @@ def run(config: Config, config_path: str) -> int:
                 ending = _ending(result, progress)
         except local.StageFailedError as error:
             logging.getLogger("slipway.run").exception("%s failed", error.stage)
-            ending = _Ending("failed", str(error))
+            ending = _Ending("failed", _reason(error, config.beam))
         except local.BusyError as error:
             console.print(Text(str(error), "bold red"))
             return 1
@@ -115,6 +115,15 @@ def train_worker(config: Config, patience: float) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     logging.getLogger("slipway.train").setLevel(logging.INFO)
     worker.follow(config.checkpoint_folder.absolute(), patience)
+
+
+def _reason(error: Any, config: beam.BeamConfig) -> str:
+    """Say that the job server is gone, if it is: what Beam raises then tells of a stream of gRPC."""
+    try:
+        beam.check(config)
+    except beam.RunnerError as gone:
+        return f"{error.stage}: the Beam runner was lost: {gone}"
+    return str(error)
 
 
 def _ending(result: Any, progress: Progress) -> _Ending:

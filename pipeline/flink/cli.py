@@ -22,7 +22,7 @@ def up(
             "--standalone", help="JobManager and TaskManager as JVMs of their own, not inside the job server"
         ),
     ] = False,
-    parallelism: Annotated[int, typer.Option(min=1, help="task slots")] = 2,
+    parallelism: Annotated[int, typer.Option(min=1, help="task slots, and so partitions of the data")] = 2,
     job_port: Annotated[int, typer.Option(help="where Beam finds the job server")] = 8099,
     rest_port: Annotated[int, typer.Option(help="of the JobManager, with --standalone")] = 8081,
     rpc_port: Annotated[int, typer.Option(help="of the JobManager too, for the TaskManager")] = 6123,
@@ -37,9 +37,7 @@ def up(
     running = start(settings, folder)
     names = ", ".join(f"{one.name} (pid {one.pid})" for one in running.processes)
     console.print(Text("up: ", "bold green") + Text(f"{names}; logs in {folder}"), soft_wrap=True)
-    console.print(
-        f"next  {_run_command(settings.job_endpoint, parallelism)}\n      slipway flink down", soft_wrap=True
-    )
+    console.print(f"next  {_run_command(settings.job_endpoint)}\n      slipway flink down", soft_wrap=True)
 
 
 @app.command()
@@ -54,27 +52,24 @@ def down(folder: FolderOption = FOLDER) -> None:
 @app.command()
 def status(folder: FolderOption = FOLDER) -> None:
     """Tell what runs; exit code 1 if Beam could not use it."""
-    from pipeline.flink.processes import read
+    from pipeline.flink.processes import log_file, read
 
     running = read(folder)
     if running is None:
         console.print("not running; slipway flink up starts it")
         raise typer.Exit(1)
     for one in running.processes:
-        console.print(f"{one.name}: {f'pid {one.pid}' if one.find() else 'ended'}")
+        said = log_file(folder, one.name).read_text(errors="replace").splitlines()[-1:]
+        ended = f"ended; its log ends with: {''.join(said)}"
+        console.print(f"{one.name}: {f'pid {one.pid}' if one.find() else ended}", soft_wrap=True)
     if not running.answers():
         console.print(
             Text("it is not usable", "bold red") + Text(f"; logs in {folder}; slipway flink down, then up")
         )
         raise typer.Exit(1)
     console.print(f"{running.settings.job_endpoint} answers")
-    console.print(
-        f"next  {_run_command(running.settings.job_endpoint, running.settings.parallelism)}", soft_wrap=True
-    )
+    console.print(f"next  {_run_command(running.settings.job_endpoint)}", soft_wrap=True)
 
 
-def _run_command(endpoint: str, parallelism: int) -> str:
-    return (
-        f"slipway run --runner flink --set beam.options.flink.job_endpoint={endpoint} "
-        f"--set beam.options.flink.parallelism={parallelism}"
-    )
+def _run_command(endpoint: str) -> str:
+    return f"slipway run --runner flink --set beam.options.flink.job_endpoint={endpoint}"

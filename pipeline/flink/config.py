@@ -35,7 +35,8 @@ class Settings:
         job_port: where the job server listens for Beam.
         rest_port: where the JobManager listens for the job server.
         rpc_port: where the JobManager listens for the TaskManager.
-        parallelism: slots of the TaskManager, and the parallelism of a job that names none.
+        parallelism: slots of the TaskManager; how many partitions a job has that names none, and, in the job server,
+            any job.
         heap: of each JVM, as Java takes it.
     """
 
@@ -63,7 +64,8 @@ def write_flink_conf(settings: Settings, folder: Path) -> None:
         "taskmanager.memory.network.min": "512m",
         "taskmanager.memory.network.max": "512m",
         "taskmanager.network.sort-shuffle.min-buffers": 32,
-        "taskmanager.memory.managed.size": "256m",
+        # And with less a slot, for want of room to sort in.
+        "taskmanager.memory.managed.size": f"{max(256, 64 * settings.parallelism)}m",
         "io.tmp.dirs": str(folder.absolute() / "tmp"),
     }
     if settings.standalone:
@@ -96,7 +98,9 @@ def commands(settings: Settings, jars: Path, folder: Path) -> dict[str, list[str
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
     # By default a small run logs 7 MB: every state of every operator, every worker's description.
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    java = ["java", f"-Xmx{settings.heap}", "-XX:MaxDirectMemorySize=1g", *opened, quiet, "-cp", f"{jars}/*"]
+    # Out of memory it would neither answer nor end, and the stage wait for ever.
+    memory = [f"-Xmx{settings.heap}", "-XX:MaxDirectMemorySize=1g", "-XX:+ExitOnOutOfMemoryError"]
+    java = ["java", *memory, *opened, quiet, "-cp", f"{jars}/*"]
     conf = str(folder.absolute())
     server = [
         *java,

@@ -77,7 +77,7 @@ def up(settings: Settings, folder: Path) -> Running:
     }
     try:
         for name, command in commands(settings, jars, folder).items():
-            log = folder / f"{name.replace(' ', '_').lower()}.log"
+            log = log_file(folder, name)
             process = _start(name, command, log)
             started.append(process)
             _write(folder, Running(settings, tuple(started)))
@@ -95,6 +95,11 @@ def read(folder: Path) -> Running | None:
     except FileNotFoundError:
         return None
     return Running(Settings(**raw["settings"]), tuple(Process(**one) for one in raw["processes"]))
+
+
+def log_file(folder: Path, name: str) -> Path:
+    """Where a process writes what it says."""
+    return folder / f"{name.replace(' ', '_').lower()}.log"
 
 
 def down(folder: Path) -> list[str]:

@@ -92,8 +92,7 @@ def direct(new_workspace: Callable[[str], Workspace], _jars: None) -> Path:
 def embedded(new_workspace: Callable[[str], Workspace], _jars: None) -> Path:
     workspace = new_workspace("embedded")
     with _flink(workspace) as endpoint:
-        options = f"beam.options.flink={{job_endpoint: '{endpoint}', parallelism: 2}}"
-        return _run(workspace, "beam.runner=flink", options).path
+        return _run(workspace, "beam.runner=flink", f"beam.options.flink.job_endpoint={endpoint}").path
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,7 @@ def standalone(new_workspace: Callable[[str], Workspace], _jars: None) -> Path:
     workspace = new_workspace("standalone")
     with _flink(workspace, "--standalone") as endpoint, _worker_pool(workspace.path / "pool") as pool:
         workers = f"environment_type: EXTERNAL, environment_config: '{pool}'"
-        options = f"beam.options.flink={{job_endpoint: '{endpoint}', parallelism: 2, {workers}}}"
+        options = f"beam.options.flink={{job_endpoint: '{endpoint}', {workers}}}"
         return _run(workspace, "beam.runner=flink", options).path
 
 
@@ -115,6 +114,8 @@ def test_the_beam_stages_make_on_flink_what_they_make_in_process(
     assert len(artifacts.examples(direct, "Ingest/examples/*")["Split-train"]) == 1243
     for stage in ("Ingest/examples/*", "Transform/transformed_examples/*"):
         assert artifacts.examples(flink, stage) == artifacts.examples(direct, stage), stage
+    shards = list(flink.glob("artifacts/digits/Transform/transformed_examples/*/Split-train/*.gz"))
+    assert len(shards) == 2, "one for each of flink up's partitions"
     assert artifacts.ingest_report(flink) == artifacts.ingest_report(direct)
     assert artifacts.statistics(flink) == artifacts.statistics(direct)
     assert len(artifacts.vocabulary(direct)) == 3

@@ -3,6 +3,7 @@
 import socket
 import tarfile
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def test_the_options_of_the_chosen_runner_reach_beam_and_those_of_others_do_not(
     }
     config = _config(runner="flink", options=options, args=["--experiments=one"])
     args = pipeline_args(config, tmp_path)
-    assert args[0] == "--runner=PortableRunner"
+    assert args[0] == "--runner=pipeline.portable.SpreadingRunner"
     assert {"--job_endpoint=host:8099", "--parallelism=4", "--fasterCopy", "--experiments=one"} <= set(args)
     assert "--environment_type=LOOPBACK" in args
     assert not any("spark" in arg or "streaming" in arg for arg in args)
@@ -115,6 +116,24 @@ def test_a_job_server_that_does_not_answer_ends_the_run_before_it_begins(tmp_pat
     assert "Traceback" not in done.output + unknown.output
 
 
+def _answer_once(server: socket.socket) -> None:
+    server.accept()[0].close()
+    server.close()
+
+
+def test_a_job_server_that_is_lost_during_the_run_is_named(tmp_path: Path) -> None:
+    text = (REPOSITORY / "configs" / "digits.yaml").read_text()
+    (tmp_path / "c.yaml").write_text(text)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"127.0.0.1:{server.getsockname()[1]}"
+        Thread(target=_answer_once, args=(server,)).start()
+        options = f"beam.options.flink={{job_endpoint: '{endpoint}', job_server_timeout: 3}}"
+        done = Workspace(tmp_path).run("c.yaml", "beam.runner=flink", options)
+    assert done.code == 1, done.output
+    lost = f"Ingest: the Beam runner was lost: beam.options.flink.job_endpoint: {endpoint} does not answer"
+    assert lost in " ".join(done.output.split())
+
+
 def test_a_job_server_that_answers_is_left_to_beam() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"127.0.0.1:{server.getsockname()[1]}"
@@ -143,4 +162,8 @@ def test_every_beam_stage_gets_the_runner_ours_too(tmp_path: Path, monkeypatch: 
     }
     assert flags.keys() == {"Ingest", "StatisticsGen", "Transform", "Evaluator", "Optimizer"}
     for given in flags.values():
-        assert {"--runner=PortableRunner", "--job_endpoint=host:8099", "--parallelism=3"} <= given
+        assert {
+            "--runner=pipeline.portable.SpreadingRunner",
+            "--job_endpoint=host:8099",
+            "--parallelism=3",
+        } <= given

@@ -93,9 +93,10 @@ def test_a_process_that_died_is_seen_and_up_replaces_it(folder: Path) -> None:
     first = up(settings, folder)
     os.kill(first.processes[0].pid, signal.SIGKILL)
     os.waitpid(first.processes[0].pid, 0)
+    (folder / "job_server.log").write_text("begun\nTerminating due to java.lang.OutOfMemoryError\n")
     shown = _status(folder)
     assert shown.code == 1
-    assert "job server: ended" in shown.output
+    assert "job server: ended; its log ends with: Terminating due to java.lang.OutOfMemory" in shown.output
     assert "slipway flink down, then up" in shown.output
     second = up(settings, folder)
     assert second.answers()
