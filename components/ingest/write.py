@@ -1,7 +1,8 @@
 """The Beam pipeline: tasks are read, split and written as gzipped TFRecord, in memory that does not grow.
 
-Rows are never grouped or reshuffled, because the in-process runner keeps what it shuffles in memory: every
-bundle streams into files of its own.
+In process, rows are never grouped or reshuffled, because that runner keeps what it shuffles in memory: every bundle
+streams into files of its own. On a cluster they are: what was one file of raw data becomes one of every partition, and
+a gzipped file is what later stages can read side by side.
 """
 
 import bisect
@@ -13,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -99,8 +101,11 @@ def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, An
             | "Read" >> beam.ParDo(_Read(config)).with_outputs("report", *names)
         )
         for name in names:
+            rows = outputs[name]
+            if not isinstance(pipeline.runner, FnApiRunner):
+                rows |= f"Spread[{name}]" >> beam.Reshuffle()
             prefix = FileSystems.join(uri, f"Split-{name}", "data_tfrecord")
-            outputs[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
+            rows | f"Write[{name}]" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
         (
             outputs["report"]
             | "Key" >> beam.Map(lambda part: (None, part))

@@ -21,7 +21,8 @@ MODEL = Path(__file__).parent / "flink" / "model.py"
 OVERRIDES = (
     "preprocess={module: model.py, inputs: [image, stroke_weight]}",
     "model={module: model.py}",
-    "train.epochs=2",
+    # All rows in one step, so that the model does not depend on their order, which Beam leaves open.
+    "train={epochs: 20, batch_size: 2000, learning_rate: 0.01}",
     "evaluate.thresholds=[{metric: accuracy, lower_bound: 0.1, slices: [stroke_weight]}]",
     "optimize.enabled=false",
     "canary.enabled=false",
@@ -120,7 +121,7 @@ def test_the_beam_stages_make_on_flink_what_they_make_in_process(
     assert artifacts.statistics(flink) == artifacts.statistics(direct)
     assert len(artifacts.vocabulary(direct)) == 3
     assert sorted(artifacts.vocabulary(flink)) == sorted(artifacts.vocabulary(direct))
-    assert artifacts.metrics(flink) == artifacts.metrics(direct)
+    assert artifacts.metrics(flink) == pytest.approx(artifacts.metrics(direct), rel=1e-4)
     assert (flink / "bucket" / "digits" / "1" / "saved_model.pb").is_file()
 
 

@@ -39,8 +39,17 @@ def vocabulary(workspace: Path) -> list[str]:
     return _one(workspace, "Transform/transform_graph/*/transform_fn/assets/strokes").read_text().splitlines()
 
 
-def metrics(workspace: Path) -> Any:
-    return json.loads(_one(workspace, "Evaluator/evaluation/*/metrics.json").read_text())
+def metrics(workspace: Path) -> dict[str, float]:
+    """Every metric of every slice by its name, and the cells of the confusion matrices."""
+    made = json.loads(_one(workspace, "Evaluator/evaluation/*/metrics.json").read_text())
+    named = {f"{one['model']}, {one['slice']}, {one['metric']}": one["value"] for one in made["values"]}
+    cells = {
+        f"{model}, {row}, {column}": count
+        for model, matrix in made["confusion_matrix"].items()
+        for row, counts in enumerate(matrix)
+        for column, count in enumerate(counts)
+    }
+    return named | cells
 
 
 def ingest_report(workspace: Path) -> Any:
