@@ -17,7 +17,7 @@ from components.raw import raw_inputs, read_examples, text_of
 from pipeline.config import Config
 from serving.client.base import PredictError
 from serving.predict import Client
-from serving.process import free_port, stop
+from serving.process import free_ports, stop
 from serving.saved_model import load
 from serving.signature import DEFAULT_SIGNATURE
 
@@ -36,8 +36,8 @@ def server(bucket: str, model_name: str, log_file: Path) -> Iterator[Client]:
         ServerError: it ended, or was not ready within a minute.
     """
     base = bucket if "://" in bucket else str(Path(bucket).absolute())
-    port = free_port()
-    command = [sys.executable, "-m", "serving.serve", f"--port={free_port()}", f"--rest_api_port={port}"]
+    port, grpc_port = free_ports(2)
+    command = [sys.executable, "-m", "serving.serve", f"--port={grpc_port}", f"--rest_api_port={port}"]
     command += [f"--model_name={model_name}", f"--model_base_path={base}/{model_name}"]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)

@@ -18,31 +18,25 @@ _SPLIT_BYTES = 64 << 20
 
 
 class SpreadingRunner(PortableRunner):  # type: ignore[misc]  # Beam is untyped
-    """Reads every bounded source by `_SpreadRead`; `--runner` takes its full name."""
+    """Reads every bounded source spread over the workers; `--runner` takes its full name."""
 
     def apply_PTransform(  # noqa: N802  # Beam's name
         self, transform: beam.PTransform, pvalueish: Any, options: PipelineOptions
     ) -> Any:
         """Return what the transform makes of its input."""
         if isinstance(transform, Read) and isinstance(transform.source, BoundedSource):
-            transform = _SpreadRead(transform.source)
+            return _read_spread(pvalueish, transform.source)
         return super().apply_PTransform(transform, pvalueish, options)
 
 
-class _SpreadRead(beam.PTransform):  # type: ignore[misc]
-    def __init__(self, source: BoundedSource) -> None:
-        super().__init__()
-        self._source = source
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        return (
-            begin
-            | beam.Impulse()
-            | "Split" >> beam.FlatMap(_splits, self._source)
-            | "Spread" >> beam.Reshuffle()
-            | "Read"
-            >> beam.FlatMap(_read).with_output_types(self._source.default_output_coder().to_type_hint())
-        )
+def _read_spread(begin: beam.pvalue.PBegin, source: BoundedSource) -> beam.PCollection:
+    return (
+        begin
+        | beam.Impulse()
+        | "Split" >> beam.FlatMap(_splits, source)
+        | "Spread" >> beam.Reshuffle()
+        | "Read" >> beam.FlatMap(_read).with_output_types(source.default_output_coder().to_type_hint())
+    )
 
 
 def _splits(_: bytes, source: BoundedSource) -> Iterator[SourceBundle]:

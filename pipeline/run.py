@@ -52,7 +52,6 @@ def run(config: Config, config_path: str) -> int:
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()
-    # The environment decides which Keras TensorFlow brings, so it must be set before the first import.
     prepare_tensorflow()
     with quiet(folder / "log.txt") as console:
         console.print(Text(f"slipway  {config.model_name}  {config_path}  log: {folder}/log.txt", "bold"))

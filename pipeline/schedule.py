@@ -35,9 +35,8 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
     record, log = (folder / f"schedule-{config.model_name}.{suffix}" for suffix in ("json", "log"))
-    stopped: list[
-        int
-    ] = []  # the signal; an Event's lock may be held by the very code that a handler interrupts
+    # Not an Event: its lock may be held by the very code that the handler interrupts.
+    stopped: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.canary.config import CanaryConfig
 from serving.client.base import PredictError
 from serving.predict import Client
-from serving.process import free_port, stop
+from serving.process import free_ports, stop
 
 MODEL = "canary"
 VERSION = 1
@@ -57,7 +57,7 @@ def serve(model_dir: Path, config: CanaryConfig, scratch: Path) -> Iterator[Serv
     base = scratch / MODEL
     base.mkdir(parents=True)
     shutil.copytree(model_dir, base / str(VERSION))
-    grpc_port, rest_port = free_port(), free_port()
+    grpc_port, rest_port = free_ports(2)
     name = f"slipway-canary-{uuid.uuid4().hex[:12]}"
     command = _command(config, base, grpc_port, rest_port, name)
     log = scratch / "server.log"

@@ -52,16 +52,18 @@ def down(folder: FolderOption = FOLDER) -> None:
 @app.command()
 def status(folder: FolderOption = FOLDER) -> None:
     """Tell what runs; exit code 1 if Beam could not use it."""
-    from pipeline.flink.processes import log_file, read
+    from pipeline.flink.processes import last_words, log_file, read
 
     running = read(folder)
     if running is None:
         console.print("not running; slipway flink up starts it")
         raise typer.Exit(1)
     for one in running.processes:
-        said = log_file(folder, one.name).read_text(errors="replace").splitlines()[-1:]
-        ended = f"ended; its log ends with: {''.join(said)}"
-        console.print(f"{one.name}: {f'pid {one.pid}' if one.find() else ended}", soft_wrap=True)
+        if one.find():
+            state = f"pid {one.pid}"
+        else:
+            state = f"ended; its log ends with: {last_words(log_file(folder, one.name), 1)}"
+        console.print(f"{one.name}: {state}", soft_wrap=True)
     if not running.answers():
         console.print(
             Text("it is not usable", "bold red") + Text(f"; logs in {folder}; slipway flink down, then up")

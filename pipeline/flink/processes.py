@@ -102,6 +102,11 @@ def log_file(folder: Path, name: str) -> Path:
     return folder / f"{name.replace(' ', '_').lower()}.log"
 
 
+def last_words(log: Path, lines: int) -> str:
+    """The last lines of a process's log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
 def down(folder: Path) -> list[str]:
     """End what was started with this folder; returns the names of what still ran."""
     running = read(folder)
@@ -133,8 +138,7 @@ def _wait(process: Process, ready: Callable[[], bool], log: Path) -> None:
     while not ready():
         if process.find() is None or time.monotonic() > deadline:
             what = "ended" if process.find() is None else f"did not answer within {_PATIENCE:.0f} s"
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
-            raise FlinkError(f"the {process.name} {what}; the end of {log}:\n{last}")
+            raise FlinkError(f"the {process.name} {what}; the end of {log}:\n{last_words(log, 8)}")
         time.sleep(0.2)
 
 

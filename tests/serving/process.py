@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from serving.process import free_port
+from serving.process import free_ports
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Running:
 @contextlib.contextmanager
 def start(*flags: str, ready: bool = True) -> Iterator[Running]:
     """Starts a server on free ports, and ends it with SIGTERM, which must be clean."""
-    rest_port, grpc_port = free_port(), free_port()
+    rest_port, grpc_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="serving-test-") as folder:
         log = Path(folder) / "log.txt"
         command = [
