@@ -24,8 +24,8 @@ import psutil
 
 from benchmarks.serving_peers import PEERS, start_peer
 from serving.engine.open import EngineOptions, open_engine
-from serving.protos import predict_pb2
-from serving.rpc.tensors import to_proto
+from serving.messages.protos import predict_pb2
+from serving.messages.tensors import to_proto
 from tests.serving.process import start
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from serving.signature import TensorSpec
+from serving.engine.signature import TensorSpec
 
 
 def read_examples(files: Sequence[str], count: int) -> list[Any]:

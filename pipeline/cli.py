@@ -166,7 +166,7 @@ def serve(context: typer.Context) -> None:
 @app.command(**_HANDED_ON)
 def predict(context: typer.Context) -> None:
     """Ask a model server for predictions: for files, folders, or a value given right here."""
-    from serving.predict_cli import main as client
+    from serving.predict import main as client
 
     raise typer.Exit(client(context.args))
 

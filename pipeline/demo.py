@@ -16,10 +16,10 @@ from components.evaluate.predict import example_files
 from components.raw import raw_inputs, read_examples, text_of
 from pipeline.config import Config
 from serving.client.base import PredictError
-from serving.predict import Client
-from serving.process import free_ports, stop
-from serving.saved_model import load
-from serving.signature import DEFAULT_SIGNATURE
+from serving.client.client import Client
+from serving.client.local import free_ports, stop
+from serving.engine.saved_model import load
+from serving.engine.signature import DEFAULT_SIGNATURE
 
 _START_SECONDS = 60.0
 

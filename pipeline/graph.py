@@ -26,8 +26,8 @@ SERVER_CODE = (
     "serving",
     "serving.client",
     "serving.engine",
-    "serving.http",
-    "serving.http2",
+    "serving.transport.http1",
+    "serving.transport.http2",
     "serving.manager",
     "serving.ops",
     "serving.preprocessing",
@@ -160,7 +160,7 @@ def build(config: Config) -> list[Any]:
         lineage=json.dumps(
             {"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}
         ),
-        code_digest=code_digest("components.push", "serving.publish", "serving.release"),
+        code_digest=code_digest("components.push", "serving.release.push", "serving.release.record"),
     )
     return [*stages, pusher]
 

@@ -6,9 +6,9 @@ from rich.text import Text
 
 from components.verdict import OVERALL, Verdict
 from pipeline.config import Config
-from serving.release import Release, list_versions, releases
-from serving.retention import labels, set_label
-from serving.rollback import rollback
+from serving.release.record import Release, list_versions, releases
+from serving.release.retention import labels, set_label
+from serving.release.rollback import rollback
 
 
 def show(console: Console, config: Config) -> None:

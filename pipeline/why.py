@@ -13,7 +13,7 @@ from components.optimize.table import cells, read_rows
 from components.verdict import Check, Verdict
 from pipeline.config import Config
 from pipeline.summary import Summary, read_summary
-from serving.release import read_release
+from serving.release.record import read_release
 
 _GATES = {
     "data": "The data",

@@ -3,17 +3,17 @@
 import os
 from pathlib import Path
 
-from serving.batching_options import BatchingOptions, read_batching
 from serving.engine.open import EngineOptions
 from serving.flags import Flags
+from serving.inference.batching_options import BatchingOptions, read_batching
 from serving.manager.loader import LoadOptions, WarmUp
+from serving.manager.model_config import ModelConfig, read_model_config, validate
 from serving.manager.options import ManagerOptions
-from serving.messages import MonitoringConfig
-from serving.model_config import ModelConfig, read_model_config, validate
+from serving.messages.declared import MonitoringConfig
+from serving.messages.text_config import ConfigError, read_text
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 from serving.rest.app import RestOptions
-from serving.text_config import ConfigError, read_text
 
 OWN_BATCHING = "batching_params.pbtxt"
 METRICS_PATH = "/monitoring/prometheus/metrics"

@@ -1,132 +1,167 @@
-"""The client: asks a model server, ours or TensorFlow Serving itself, for predictions.
+"""`slipway predict` and `python -m serving.predict`: predictions for files, from the command line."""
 
-    with Client("http://localhost:8501", "digits") as client:
-        outputs = client.predict({"image": images})
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
 
-The URL's scheme chooses the way: `http` and `https` for REST, `grpc` and `grpcs` for gRPC.
-"""
+from serving.client.base import Array, PredictError
+from serving.client.client import Client
+from serving.client.rows import Row, RowError, read_rows
+from serving.messages.tfrecord import RecordError
 
-import time
-from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
-
-from serving.client.base import Array, Fields, PredictError, Target, Transport, to_array
-from serving.errors import Code
-
-Result = TypeVar("Result")
-_RETRIED = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
+_PROGRESS_FROM = 100
 
 
-class Client:
-    """A connection to one model.
-
-    Args:
-        url: such as `http://localhost:8501` or `grpc://localhost:8500`.
-        model_name: the model.
-        version: one version of it; the latest if None.
-        label: or the version with this label.
-        signature_name: the signature; the default one if empty.
-        timeout: seconds that a call may take, with its retries.
-        retries: how often a call is made again when the server is away or busy.
-        token: a bearer token, where the server wants one.
-        ca: a file with the server's certificate authority, where it is a private one.
-        cert: files of the client's certificate and key, where the server wants them.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        model_name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        signature_name: str = "",
-        timeout: float = 30.0,
-        retries: int = 3,
-        token: str | None = None,
-        ca: str | None = None,
-        cert: tuple[str, str] | None = None,
-    ) -> None:
-        self._target = Target(model_name, version, label, signature_name)
-        self._timeout = timeout
-        self._retries = retries
-        self._fields: Fields | None = None
-        self._transport = _transport(url, token, ca, cert)
-
-    def predict(self, inputs: Any) -> dict[str, Array]:
-        """The model's outputs by name.
-
-        Args:
-            inputs: tensors by input name, or one tensor (anything numpy takes) for a model with one input.
-
-        Raises:
-            PredictError: if the server refuses or cannot be reached.
-            ValueError: if the inputs are not those of the model.
-        """
-        fields = self.fields()
-        named = inputs if isinstance(inputs, Mapping) else {next(iter(fields.inputs)): inputs}
-        if not isinstance(inputs, Mapping) and len(fields.inputs) != 1:
-            raise ValueError(f"the model has the inputs {sorted(fields.inputs)}; give them by name")
-        unknown = sorted(named.keys() - fields.inputs.keys())
-        if unknown:
-            raise ValueError(f"the model has no input {unknown}; it has {sorted(fields.inputs)}")
-        tensors = {alias: to_array(value, fields.inputs[alias]) for alias, value in named.items()}
-        return self._retry(lambda left: self._transport.predict(self._target, tensors, fields, left))
-
-    def fields(self) -> Fields:
-        """The names and types of the signature's inputs and outputs, asked for once."""
-        if self._fields is None:
-            self._fields = self._retry(lambda left: self._transport.describe(self._target, left))
-        return self._fields
-
-    def status(self) -> dict[int, str]:
-        """The state of each version of the model."""
-        return self._retry(lambda left: self._transport.status(self._target, left))
-
-    def close(self) -> None:
-        """Ends the connection."""
-        self._transport.close()
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _retry(self, call: Callable[[float], Result]) -> Result:
-        deadline = time.monotonic() + self._timeout
-        pause = 0.1
-        for attempt in range(self._retries + 1):
-            try:
-                return call(max(deadline - time.monotonic(), 0.001))
-            except PredictError as error:
-                last = attempt == self._retries or time.monotonic() + pause > deadline
-                if last or error.code not in _RETRIED:
-                    raise
-            time.sleep(pause)
-            pause *= 2
-        raise AssertionError("the last attempt returns or raises")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Predicts; returns the process's exit code: 0, 1 for an error of the server or a file, 2 for a wrong call."""
+    options = _parser().parse_args(arguments)
+    try:
+        cert = (options.cert, options.key) if options.cert else None
+        token = Path(options.token_file).read_text().strip() if options.token_file else None
+        with Client(
+            options.url,
+            options.model,
+            version=options.version,
+            label=options.label,
+            signature_name=options.signature,
+            timeout=options.timeout,
+            retries=options.retries,
+            token=token,
+            ca=options.ca,
+            cert=cert,
+        ) as client:
+            rows = _rows(options, client)
+            with _open(options.output) as out:
+                _write(_predict(client, rows, options.batch_size), options.format, out)
+    except (PredictError, RowError, RecordError, ValueError, OSError) as error:
+        print(f"slipway predict: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
-def _transport(url: str, token: str | None, ca: str | None, cert: tuple[str, str] | None) -> Transport:
-    parts = urlsplit(url)
-    if parts.scheme in ("http", "https") and parts.netloc:
-        from serving.client.rest import RestTransport
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slipway predict", description="Asks a model server for predictions."
+    )
+    add = parser.add_argument
+    add("inputs", nargs="*", help="files or folders: .csv, .jsonl, .tfrecord, .txt, images")
+    add("--data", action="append", default=[], help="a value given right here, as JSON or as text")
+    add("--url", default="http://localhost:8501", help="http://, https://, grpc:// or grpcs:// and HOST:PORT")
+    add("--model", default="default", help="the model's name")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="a version of it; the latest if not given")
+    which.add_argument("--label", help="or the version with this label")
+    add("--signature", default="", help="the signature; serving_default if not given")
+    add("--format", choices=("table", "csv", "jsonl"), default="table", help="how results are written")
+    add("--output", help="a file for them; standard output if not given")
+    add("--batch_size", type=int, default=32, help="rows in one request")
+    add("--timeout", type=float, default=30.0, help="seconds that a request may take, with its retries")
+    add("--retries", type=int, default=3, help="how often a busy or absent server is asked again")
+    add("--token_file", help="a file with the bearer token")
+    add("--ca", help="the certificate authority of the server")
+    add("--cert", help="the client's certificate")
+    add("--key", help="and its key")
+    return parser
 
-        return RestTransport(url, token=token, ca=ca, cert=cert)
-    if parts.scheme in ("grpc", "grpcs") and parts.netloc:
-        from serving.client.rpc import GrpcTransport
 
-        return GrpcTransport(parts.netloc, secure=parts.scheme == "grpcs", token=token, ca=ca, cert=cert)
-    if parts.scheme == "unix":
-        from serving.client.rpc import GrpcTransport
+def _rows(options: argparse.Namespace, client: Client) -> list[Row] | Iterator[Row]:
+    inputs = client.fields().inputs
+    given = [_given(text, inputs) for text in options.data]
+    if not options.inputs:
+        if not given:
+            raise RowError("nothing to predict on: name files, or give --data")
+        return given
+    missing = [path for path in options.inputs if not Path(path).exists()]
+    if missing:
+        raise RowError(f"{missing[0]}: no such file")
+    return (row for path in options.inputs for row in read_rows(Path(path), inputs))
 
-        return GrpcTransport(url, token=token)
-    raise ValueError(f"server URL {url!r}: write http://, https://, grpc:// or grpcs:// and HOST:PORT")
+
+def _given(text: str, inputs: Any) -> Row:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(value, dict):
+        return value
+    if len(inputs) != 1:
+        raise RowError(
+            f"the model has the inputs {sorted(inputs)}; give --data as an object with each by name"
+        )
+    return {next(iter(inputs)): value}
+
+
+def _predict(client: Client, rows: Iterable[Row], size: int) -> Iterator[dict[str, Any]]:
+    """One result for each row, asked for in batches."""
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+
+    source = iter(rows)
+    total = len(rows) if isinstance(rows, list) else None
+    columns = (SpinnerColumn(), "rows", MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = not sys.stderr.isatty() or (total is not None and total < _PROGRESS_FROM)
+    from rich.console import Console
+
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
+        task = progress.add_task("rows", total=total)
+        while batch := list(islice(source, max(size, 1))):
+            outputs = client.predict({alias: [row[alias] for row in batch] for alias in batch[0]})
+            for position in range(len(batch)):
+                yield {name: _plain(value[position]) for name, value in outputs.items()}
+            progress.advance(task, len(batch))
+
+
+def _plain(value: Array | bytes | Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist()) if getattr(value, "ndim", 0) == 0 else [_plain(item) for item in value]
+    return value
+
+
+def _write(results: Iterator[dict[str, Any]], kind: str, out: TextIO) -> None:
+    if kind == "jsonl":
+        for result in results:
+            out.write(json.dumps(result) + "\n")
+        return
+    first = next(results, None)
+    if first is None:
+        return
+    names = list(first)
+    if kind == "csv":
+        writer = csv.writer(out)
+        writer.writerow(names)
+        writer.writerow([_text(first[name]) for name in names])
+        for result in results:
+            writer.writerow([_text(result[name]) for name in names])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*names, box=None)
+    table.add_row(*(_text(first[name]) for name in names))
+    for result in results:
+        table.add_row(*(_text(result[name]) for name in names))
+    Console(file=out, soft_wrap=True).print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(item) for item in value) + "]"
+    return str(value)
+
+
+def _open(path: str | None) -> Any:
+    from contextlib import nullcontext
+
+    return Path(path).open("w", newline="") if path else nullcontext(sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

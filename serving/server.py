@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from serving import options
-from serving.batching_options import BatchingOptions
-from serving.dataplane import DataPlane
 from serving.engine.base import Engine
 from serving.errors import ServingError
 from serving.flags import Flags
-from serving.http.listener import BindError
-from serving.listeners import rest_listener
+from serving.inference.batching_options import BatchingOptions
+from serving.inference.dataplane import DataPlane
+from serving.inference.warmup import warm_up
 from serving.manager.manager import ModelManager
+from serving.manager.model_config import ModelConfig, read_model_config
 from serving.manager.state import State, Version
-from serving.model_config import ModelConfig, read_model_config
+from serving.messages.text_config import ConfigError
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.ops.metrics import Metrics
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
 from serving.rest.app import RestApi
+from serving.rest.server import rest_listener
 from serving.rpc.call import Guard
 from serving.rpc.server import make_server
-from serving.text_config import ConfigError
-from serving.warmup import warm_up
+from serving.transport.listener import BindError
 
 log = logging.getLogger("slipway.server")
 # Python's 5 ms are what a thread with a finished answer would wait for the event loop to let it go on.

@@ -20,7 +20,7 @@ class Predict:
     """Runs batches that BentoML has joined."""
 
     def __init__(self) -> None:
-        from serving.saved_model import load
+        from serving.engine.saved_model import load
 
         self.model = load(Path(os.environ["PEER_MODEL"]))
 

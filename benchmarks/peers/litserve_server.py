@@ -7,7 +7,7 @@ from typing import Any
 import litserve as ls
 import numpy as np
 
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 MODEL, PORT = sys.argv[1], int(sys.argv[2])
 

@@ -8,7 +8,7 @@ from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 
 class Predict(MLModel):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mosec import Server, Worker
 
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 if sys.argv[1] != "--port":  # else a worker, which mosec starts anew with its own arguments
     os.environ["PEER_MODEL"] = sys.argv[1]

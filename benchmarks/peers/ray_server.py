@@ -10,7 +10,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 
 @serve.deployment(max_ongoing_requests=64)

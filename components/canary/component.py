@@ -18,8 +18,8 @@ from components.push.warmup import write_warmup
 from components.raw import raw_inputs, read_examples
 from components.verdict import write_verdict
 from serving.engine.open import EngineOptions, open_engine
-from serving.release import WARMUP_FILE
-from serving.signature import DEFAULT_SIGNATURE
+from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.release.record import WARMUP_FILE
 
 
 @component

@@ -14,9 +14,9 @@ from components.canary.config import CanaryConfig
 from components.canary.process import MODEL, ServerProcess, StartupError, serve, wait_until_ready
 from components.verdict import Check, Verdict, judge
 from serving.client.base import PredictError
-from serving.digest import file_digests, model_digest
-from serving.predict import Client
-from serving.release import WARMUP_FILE
+from serving.client.client import Client
+from serving.release.digest import file_digests, model_digest
+from serving.release.record import WARMUP_FILE
 
 GATE = "canary"
 Array = np.ndarray[Any, Any]

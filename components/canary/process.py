@@ -13,8 +13,8 @@ from pathlib import Path
 
 from components.canary.config import CanaryConfig
 from serving.client.base import PredictError
-from serving.predict import Client
-from serving.process import free_ports, stop
+from serving.client.client import Client
+from serving.client.local import free_ports, stop
 
 MODEL = "canary"
 VERSION = 1

@@ -8,9 +8,9 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
 from components.driver import PropertyDriver
-from serving.digest import file_digests, model_digest
-from serving.fetch import fetch
-from serving.release import Release, releases
+from serving.release.digest import file_digests, model_digest
+from serving.release.fetch import fetch
+from serving.release.record import Release, releases
 
 SERVING = "Format-Serving"
 MODEL = "model"

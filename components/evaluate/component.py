@@ -25,7 +25,7 @@ from components.schema.infer import classes_of, read_schema
 from components.verdict import judge, write_verdict
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
-from serving.release import RELEASE_FILE, Release, parse_release
+from serving.release.record import RELEASE_FILE, Release, parse_release
 
 PREDICTIONS, METRICS = "predictions.arrow", "metrics.json"
 log = logging.getLogger("slipway.evaluate")

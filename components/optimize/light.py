@@ -12,10 +12,10 @@ from components.optimize.saved_model import write_preprocessing
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.text import FIRST_WORD, VOCABULARY
 from components.train.export import EXAMPLES_SIGNATURE
-from serving.engine import light
+from serving.engine import preprocessing as light
 from serving.engine.open import PREPROCESSING
+from serving.engine.saved_model import load
 from serving.preprocessing.spec import ImageSpec, Spec, TextSpec, write_spec
-from serving.saved_model import load
 
 VOCABULARY_FILE = "vocabulary.txt"
 #: Decoders may round a pixel either way; more than one level apart is another preprocessing.

@@ -20,9 +20,9 @@ import numpy as np
 from components.config import Section
 from components.optimize.table import Measured
 from components.optimize.worker import process_environment
-from serving.digest import model_files
 from serving.engine.base import Engine
-from serving.signature import DEFAULT_SIGNATURE
+from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.release.digest import model_files
 
 #: Turns that each variant gets; many short ones, so that a slow second of the machine is shared by all.
 ROUNDS = 20

@@ -24,10 +24,10 @@ from components.preprocess.config import PreprocessConfig
 from components.push.config import Format
 from components.raw import read_examples
 from components.verdict import Verdict
-from serving.digest import file_digests, model_digest
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
 from serving.errors import ServingError
+from serving.release.digest import file_digests, model_digest
 
 GATE = "optimize"
 #: Raw examples on which the two forms of preprocessing are compared.

@@ -10,7 +10,7 @@ from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
 from components.train.export import EXAMPLES_SIGNATURE, add_signatures, export
 from components.train.inputs import to_model_inputs
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 PREPROCESSING = "preprocessing"
 

@@ -20,9 +20,9 @@ from components.push.warmup import write_warmup
 from components.raw import read_examples
 from components.verdict import read_verdict
 from serving.engine.open import EngineOptions, open_engine
-from serving.publish import WithdrawnError, push
-from serving.release import latest_release
-from serving.signature import DEFAULT_SIGNATURE
+from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.release.push import WithdrawnError, push
+from serving.release.record import latest_release
 
 #: Custom property of a Model artifact: the optimized variant that it is.
 VARIANT = "variant"

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.raw import raw_inputs
-from serving.signature import Signature
-from serving.warmup import predict_request, write_requests
+from serving.engine.signature import Signature
+from serving.inference.warmup import predict_request, write_requests
 
 
 def write_warmup(

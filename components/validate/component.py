@@ -12,7 +12,7 @@ from components.schema.config import SchemaConfig
 from components.schema.infer import load_statistics, read_schema, read_statistics
 from components.validate.gate import anomaly_checks, compare, read_anomalies
 from components.verdict import judge, write_verdict
-from serving.digest import file_digests, model_digest
+from serving.release.digest import file_digests, model_digest
 
 
 @component

@@ -92,7 +92,7 @@ def _look_up(console: Console, config: Config, outputs: Mapping[str, Any]) -> in
     """Say what the data, the reviewed schema and the bucket are now: parts of the cache keys of later steps."""
     from components.ingest import files
     from components.schema.component import reviewed_digest
-    from serving.release import latest_release
+    from serving.release.record import latest_release
 
     files.ensure(config.data)
     release = latest_release(config.push.bucket, config.model_name)

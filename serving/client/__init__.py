@@ -1,1 +1,1 @@
-"""The client's two transports; `serving.predict` chooses by the URL."""
+"""The client's two transports; `serving.client.client` chooses by the URL."""

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving import dtypes
 from serving.errors import Code
+from serving.messages import dtypes
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 
 from serving.client.base import Array, Fields, PredictError, Target, to_array
+from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import HTTP_STATUS, Code
-from serving.signature import DEFAULT_SIGNATURE
 
 _CODES = {
     400: Code.INVALID_ARGUMENT,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from serving.tfrecord import read_records
+from serving.messages.tfrecord import read_records
 
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 Row = dict[str, Any]

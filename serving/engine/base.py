@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving.signature import Signature
+from serving.engine.signature import Signature
 
 Array = np.ndarray[Any, Any]
 

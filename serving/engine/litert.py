@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving import dtypes
 from serving.engine.base import Array
 from serving.engine.litert_file import stored_signatures
+from serving.engine.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
 from serving.errors import Code, ServingError, invalid
-from serving.protos import meta_graph_pb2
-from serving.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
+from serving.messages import dtypes
+from serving.messages.protos import meta_graph_pb2
 
 _SPARE_INTERPRETERS = 8
 

@@ -40,7 +40,9 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
     has_litert = (folder / LITERT_FILE).is_file()
     has_saved_model = any((folder / f"saved_model.{kind}").is_file() for kind in ("pb", "pbtxt", "cpb"))
     if has_litert and (options.prefer_litert or not has_saved_model):
-        from serving.engine import chain, light, litert, rows
+        from serving.engine import litert, rows
+        from serving.engine import preprocessed as chain
+        from serving.engine import preprocessing as light
 
         model: Engine = litert.load(folder / LITERT_FILE, threads=options.litert_threads)
         single = rows.takes_single_rows(model)
@@ -53,7 +55,7 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
 
 
 def _open_saved_model(folder: Path, options: EngineOptions) -> Engine:
-    from serving import saved_model  # late: this is what imports TensorFlow
+    from serving.engine import saved_model  # late: this is what imports TensorFlow
 
     try:
         return saved_model.load(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from serving.engine.base import Array, Engine
-from serving.signature import Signature, TensorSpec
+from serving.engine.signature import Signature, TensorSpec
 
 
 def takes_single_rows(engine: Engine) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from serving.errors import Code, ServingError, invalid
-from serving.model_config import ModelConfig
+from serving.manager.model_config import ModelConfig
 
 Labels = dict[str, dict[str, int]]
 

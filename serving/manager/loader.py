@@ -8,9 +8,9 @@ from pathlib import Path
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
 from serving.errors import Code, ServingError, from_engine
-from serving.fetch import check_release, fetch
 from serving.manager.source import is_remote, split_url
-from serving.release import RELEASE_FILE, ReleaseError
+from serving.release.fetch import check_release, fetch
+from serving.release.record import RELEASE_FILE, ReleaseError
 
 WarmUp = Callable[[str, Engine, Path], None]
 

@@ -15,10 +15,10 @@ from serving.errors import Code, ServingError
 from serving.manager import labels, plan
 from serving.manager.loader import Loaded, as_serving_error, load
 from serving.manager.model import Model, failure
+from serving.manager.model_config import ModelConfig, validate
 from serving.manager.options import ManagerOptions
 from serving.manager.poller import Found, Poller
 from serving.manager.state import State, Status, Version
-from serving.model_config import ModelConfig, validate
 
 log = logging.getLogger("slipway.models")
 

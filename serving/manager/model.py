@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from serving.errors import Code, ServingError
 from serving.manager import plan
+from serving.manager.model_config import ModelConfig
 from serving.manager.state import State, Version
-from serving.model_config import ModelConfig
-from serving.text_config import ConfigError
+from serving.messages.text_config import ConfigError
 
 log = logging.getLogger("slipway.models")
 

@@ -7,8 +7,8 @@ The threads are daemons: not even the server's end waits for such a place.
 import threading
 from collections.abc import Callable
 
+from serving.manager.model_config import ModelConfig
 from serving.manager.source import find_versions
-from serving.model_config import ModelConfig
 
 Found = dict[int, str] | Exception
 

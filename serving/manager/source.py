@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving.bucket import OBJECT_SCHEMES, open_bucket
-from serving.release import list_versions, parse_version
+from serving.release.bucket import OBJECT_SCHEMES, open_bucket
+from serving.release.record import list_versions, parse_version
 
 
 def is_remote(base_path: str) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import orjson
 
 from serving.errors import Code
-from serving.http.message import Request
+from serving.transport.http1.message import Request
 
 
 class Served(Protocol):

@@ -6,7 +6,7 @@ import hmac
 from pathlib import Path
 
 from serving.errors import Code, ServingError
-from serving.text_config import ConfigError
+from serving.messages.text_config import ConfigError
 
 
 class Tokens:

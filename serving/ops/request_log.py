@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from serving.bucket import open_bucket
-from serving.model_config import ModelConfig, RequestLogging
+from serving.manager.model_config import ModelConfig, RequestLogging
+from serving.messages.protos import prediction_log_pb2
+from serving.messages.tfrecord import frame
 from serving.ops.metrics import Metrics
-from serving.protos import prediction_log_pb2
-from serving.release import now
-from serving.tfrecord import frame
+from serving.release.bucket import open_bucket
+from serving.release.record import now
 
 log = logging.getLogger("slipway.request_log")
 

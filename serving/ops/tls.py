@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.messages import SSLConfig
-from serving.text_config import ConfigError, read_text
+from serving.messages.declared import SSLConfig
+from serving.messages.text_config import ConfigError, read_text
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import logging
 import time
 from dataclasses import dataclass
 
-from serving.dataplane import DataPlane
+from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import HTTP_STATUS, Code, ServingError, invalid
-from serving.examples import to_tensor
-from serving.http.message import JSON, Answer, Request
+from serving.inference.dataplane import DataPlane
+from serving.inference.examples import to_tensor
+from serving.inference.runners import engine_of
 from serving.ops import metrics
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
@@ -17,8 +18,7 @@ from serving.rest import decode, encode, log_entries, metadata, routes
 from serving.rest.body import read_body
 from serving.rest.document import Body
 from serving.rest.example_json import read_examples
-from serving.signature import DEFAULT_SIGNATURE
-from serving.units import engine_of
+from serving.transport.http1.message import JSON, Answer, Request
 
 log = logging.getLogger("slipway.server")
 _TEXT = f"content-type: {metrics.CONTENT_TYPE}\r\n".encode()

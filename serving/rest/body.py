@@ -5,7 +5,7 @@ import io
 import zlib
 
 from serving.errors import Code, ServingError, invalid
-from serving.http.message import Request
+from serving.transport.http1.message import Request
 
 
 def read_body(request: Request, limit: int) -> bytes:

@@ -10,7 +10,7 @@ import orjson
 
 from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
-from serving.examples import Classifications, Regressions
+from serving.inference.examples import Classifications, Regressions
 
 _BYTES_SUFFIX = "_bytes"
 

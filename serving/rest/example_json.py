@@ -3,7 +3,7 @@
 from typing import Any
 
 from serving.errors import ServingError, invalid
-from serving.protos import example_pb2
+from serving.messages.protos import example_pb2
 from serving.rest.tensor import decode_base64, is_base64, text_bytes
 from serving.rest.values import debug_string, type_name
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving.engine.base import Array
-from serving.examples import Classifications, Regressions
-from serving.protos import prediction_log_pb2
-from serving.rpc import tensors
+from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.inference.examples import Classifications, Regressions
+from serving.messages import tensors
+from serving.messages.protos import prediction_log_pb2
 from serving.rpc.prediction import fill_classifications, fill_regressions, write_spec
-from serving.signature import DEFAULT_SIGNATURE
 
 
 def predict(

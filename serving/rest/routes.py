@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from serving.dataplane import ModelRef
 from serving.errors import invalid
+from serving.inference.dataplane import ModelRef
 
 _TARGET = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
 _CALL = re.compile(

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from serving import dtypes
 from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
+from serving.messages import dtypes
 from serving.rest.values import debug_string, type_name
 
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.errors import Code, ServingError
-from serving.http2.connection import Http2Connection
-from serving.http2.frames import ErrorCode
-from serving.http2.headers import Head
-from serving.http2.stream import Stream
 from serving.rpc import wire
+from serving.transport.http2.connection import Http2Connection
+from serving.transport.http2.frames import ErrorCode
+from serving.transport.http2.headers import Head
+from serving.transport.http2.stream import Stream
 
 log = logging.getLogger("slipway.server")
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from serving.errors import invalid
-from serving.messages import declare
+from serving.messages.declared import declare
 from serving.rpc.call import Call, Guard
 from serving.rpc.calls import Context, Methods, Streaming
 

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from typing import Any
 
-from serving.dataplane import DataPlane
 from serving.errors import Code, ServingError
-from serving.model_config import from_message
+from serving.inference.dataplane import DataPlane
+from serving.manager.model_config import from_message
+from serving.messages.protos import get_model_status_pb2, model_management_pb2
+from serving.messages.text_config import ConfigError
 from serving.ops.request_log import RequestLogs
-from serving.protos import get_model_status_pb2, model_management_pb2
 from serving.rpc.call import Call, Guard
 from serving.rpc.calls import Methods
 from serving.rpc.prediction import read_spec
-from serving.text_config import ConfigError
 
 SERVICE = "tensorflow.serving.ModelService"
 log = logging.getLogger("slipway.models")

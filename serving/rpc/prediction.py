@@ -3,23 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
-from serving import examples as ex
-from serving.dataplane import DataPlane, ModelRef
 from serving.engine.base import Array
+from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import Code, invalid
-from serving.ops.request_log import RequestLogs
-from serving.protos import (
+from serving.inference import examples as ex
+from serving.inference.dataplane import DataPlane, ModelRef
+from serving.inference.runners import engine_of
+from serving.messages import tensors
+from serving.messages.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
     predict_pb2,
     regression_pb2,
 )
-from serving.rpc import tensors
+from serving.ops.request_log import RequestLogs
 from serving.rpc.call import Call, Counted, Guard
 from serving.rpc.calls import Methods
-from serving.signature import DEFAULT_SIGNATURE
-from serving.units import engine_of
 
 SERVICE = "tensorflow.serving.PredictionService"
 _SIGNATURE_DEF = "signature_def"

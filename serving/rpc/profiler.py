@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import Code, ServingError, invalid
-from serving.messages import declare
+from serving.messages.declared import declare
 from serving.ops.auth import Tokens
 from serving.rpc.call import Call, Guard
 from serving.rpc.calls import Methods

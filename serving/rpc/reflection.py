@@ -7,7 +7,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message import DecodeError
 
 from serving.errors import Code, invalid
-from serving.messages import declare
+from serving.messages.declared import declare
 from serving.rpc import health, model_service, prediction
 from serving.rpc.call import Guard
 from serving.rpc.calls import Context, Methods, Streaming

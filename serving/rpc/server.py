@@ -3,11 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from serving.dataplane import DataPlane
 from serving.flags import Flags
-from serving.http.listener import Listener
-from serving.http2.application import Http2Limits
-from serving.http2.connection import Http2Connection
+from serving.inference.dataplane import DataPlane
+from serving.messages.text_config import ConfigError
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
@@ -15,7 +13,9 @@ from serving.rpc.call import Guard
 from serving.rpc.calls import Streaming, Unary
 from serving.rpc.profiler import Profiler
 from serving.rpc.services import Services
-from serving.text_config import ConfigError
+from serving.transport.http2.application import Http2Limits
+from serving.transport.http2.connection import Http2Connection
+from serving.transport.listener import Listener
 
 log = logging.getLogger("slipway.server")
 

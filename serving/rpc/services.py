@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from serving.errors import Code, ServingError
-from serving.http2.connection import Http2Connection
-from serving.http2.headers import Head, literal, status
-from serving.http2.stream import Stream
 from serving.rpc import wire
 from serving.rpc.calls import Context, Methods, Streaming, StreamingCall, Unary, UnaryCall
+from serving.transport.http2.connection import Http2Connection
+from serving.transport.http2.headers import Head, literal, status
+from serving.transport.http2.stream import Stream
 
 _LARGEST_STREAMED = 1 << 16
 _TEXT = literal(b"content-type", b"text/plain; charset=utf-8")

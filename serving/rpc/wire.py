@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote_from_bytes
 
 from serving.errors import Code, ServingError
-from serving.http2.headers import literal, status
+from serving.transport.http2.headers import literal, status
 
 PREFIX = struct.Struct(">BL")
 ENCODINGS = {b"gzip": 31, b"deflate": 15}  # and zlib's window bits for each

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving.release import latest_release
+from serving.release.record import latest_release
 from tests.conftest import REPOSITORY, Workspace
 
 DATASETS = (REPOSITORY / ".." / "shared" / "datasets").resolve()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.verdict import OVERALL
-from serving.process import free_ports
+from serving.client.local import free_ports
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.long

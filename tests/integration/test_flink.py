@@ -12,7 +12,7 @@ from time import monotonic, sleep
 import pytest
 
 from pipeline.flink.class_path import FlinkError, fetch
-from serving.process import free_port, free_ports
+from serving.client.local import free_port, free_ports
 from tests.conftest import Workspace
 from tests.integration.flink import artifacts
 

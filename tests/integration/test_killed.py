@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving.release import list_versions
+from serving.release.record import list_versions
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.long

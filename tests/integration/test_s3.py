@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from serving.release import latest_release, list_versions
+from serving.release.record import latest_release, list_versions
 from tests.conftest import Workspace
 from tests.integration.tabular import data
 

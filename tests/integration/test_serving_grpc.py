@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from serving.protos import (
+from serving.messages.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -16,9 +16,9 @@ from serving.protos import (
     predict_pb2,
     regression_pb2,
 )
+from serving.messages.tensors import to_array, to_proto
 from serving.rpc.health import HealthCheckRequest, HealthCheckResponse
 from serving.rpc.reflection import ServerReflectionRequest, ServerReflectionResponse
-from serving.rpc.tensors import to_array, to_proto
 from tests.serving.process import Running
 from tests.serving.server_fixtures import server
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.beam import BeamConfig, RunnerError, check, pipeline_args
 from pipeline.config import ConfigError, load_config, parse_config
-from serving.process import free_port
+from serving.client.local import free_port
 from tests.conftest import REPOSITORY, Workspace
 
 FLINK: dict[str, Any] = {"runner": "flink", "options": {"flink": {"job_endpoint": "host:8099"}}}

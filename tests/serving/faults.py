@@ -12,9 +12,9 @@ import httpx
 import numpy as np
 from moto.server import ThreadedMotoServer
 
-from serving.protos import predict_pb2
-from serving.rpc.tensors import to_array
-from serving.warmup import predict_request
+from serving.inference.warmup import predict_request
+from serving.messages.protos import predict_pb2
+from serving.messages.tensors import to_array
 from tests.serving.process import Running
 
 INPUT = [0.0, 2.0]

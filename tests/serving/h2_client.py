@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from hpack import Decoder, Encoder
 
+from serving.client.local import free_port
 from serving.errors import Code, ServingError
-from serving.http.listener import Listener
-from serving.http2 import frames
-from serving.http2.application import Http2Limits
-from serving.http2.connection import Http2Connection
-from serving.process import free_port
 from serving.rpc.calls import Context, Streaming, Unary
 from serving.rpc.services import Services
+from serving.transport.http2 import frames
+from serving.transport.http2.application import Http2Limits
+from serving.transport.http2.connection import Http2Connection
+from serving.transport.listener import Listener
 
 MAX_MESSAGE = 64 << 20
 ECHO, SLOW, FAIL, MANY = "/t.S/Echo", "/t.S/Slow", "/t.S/Fail", "/t.S/Many"

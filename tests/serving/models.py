@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.digest import file_digests, model_digest
+from serving.release.digest import file_digests, model_digest
 
 
 def fake_model(folder: Path, content: str) -> Path:

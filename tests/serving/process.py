@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from serving.process import free_ports
+from serving.client.local import free_ports
 
 
 @dataclass

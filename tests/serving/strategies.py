@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from serving.protos import (
+from serving.messages.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.batching import Batcher
-from serving.batching_options import BatchingOptions, read_batching
 from serving.errors import Code, ServingError
+from serving.inference.batching import Batcher
+from serving.inference.batching_options import BatchingOptions, read_batching
+from serving.messages.text_config import ConfigError
 from serving.ops.metrics import Metrics
-from serving.text_config import ConfigError
 
 Array = np.ndarray[Any, Any]
 

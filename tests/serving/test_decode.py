@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.engine.signature import Signature, TensorSpec
 from serving.errors import ServingError
 from serving.rest import decode
 from serving.rest.document import Body
-from serving.signature import Signature, TensorSpec
 from tests.serving.strategies import VALUES
 
 DTYPES = ["DT_FLOAT", "DT_DOUBLE", "DT_INT32", "DT_INT64", "DT_UINT32"]

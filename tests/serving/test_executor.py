@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serving.errors import ServingError
-from serving.executor import Executor
+from serving.inference.executor import Executor
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.predict import Client
-from serving.process import free_port
+from serving.client.client import Client
+from serving.client.local import free_port
 from tests.serving.faults import Folder, Load, ObjectStore, Place
 from tests.serving.process import start
 from tests.serving.test_lifecycle import eventually, states

@@ -10,10 +10,10 @@ import httpx
 import pytest
 import uvloop
 
-from serving.http.connection import HttpConnection
-from serving.http.listener import Listener
-from serving.http.message import Answer, HttpLimits, Request
-from serving.process import free_port
+from serving.client.local import free_port
+from serving.transport.http1.connection import HttpConnection
+from serving.transport.http1.message import Answer, HttpLimits, Request
+from serving.transport.listener import Listener
 
 LIMITS = HttpLimits(body_bytes=1000, head_bytes=2000, idle_seconds=1.5, slow_seconds=1.0)
 

@@ -12,9 +12,9 @@ import grpc
 import pytest
 import uvloop
 
-from serving.http2 import frames
-from serving.http2.application import Http2Limits
-from serving.http2.frames import ErrorCode, Setting
+from serving.transport.http2 import frames
+from serving.transport.http2.application import Http2Limits
+from serving.transport.http2.frames import ErrorCode, Setting
 from tests.serving.h2_client import ECHO, FAIL, MANY, MAX_MESSAGE, SLOW, connected, served
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

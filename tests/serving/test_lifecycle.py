@@ -12,8 +12,8 @@ import httpx
 import pytest
 from tensorflow_serving.apis import model_service_pb2_grpc
 
-from serving.protos import model_management_pb2
-from serving.publish import push
+from serving.messages.protos import model_management_pb2
+from serving.release.push import push
 from tests.serving.models import digest_of
 from tests.serving.process import Running, run_to_end, start
 from tests.serving.tf_models import write_half_plus, write_litert

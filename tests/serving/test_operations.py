@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from serving.client.base import PredictError
+from serving.client.client import Client
 from serving.errors import Code
+from serving.inference.warmup import predict_request, write_requests
+from serving.messages.protos import prediction_log_pb2
+from serving.messages.tensors import to_array
+from serving.messages.text_config import ConfigError
+from serving.messages.tfrecord import RecordError, frame, read_records
 from serving.ops.auth import Tokens
 from serving.ops.tls import read_tls
-from serving.predict import Client
-from serving.predict_cli import main as predict_main
-from serving.protos import prediction_log_pb2
-from serving.release import WARMUP_FILE
-from serving.rpc.tensors import to_array
-from serving.text_config import ConfigError
-from serving.tfrecord import RecordError, frame, read_records
-from serving.warmup import predict_request, write_requests
+from serving.predict import main as predict_main
+from serving.release.record import WARMUP_FILE
 from tests.serving.process import Running, start
 from tests.serving.tf_models import write_half_plus
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from hpack import Encoder
 
-from serving.http2 import frames
-from serving.warmup import predict_request
+from serving.inference.warmup import predict_request
+from serving.transport.http2 import frames
 from tests.serving.process import Running, start
 from tests.serving.test_fuzz import scramble
 from tests.serving.tf_models import write_half_plus

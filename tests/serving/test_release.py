@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from serving.bucket import BucketError, open_bucket
-from serving.digest import file_digests, model_digest
-from serving.fetch import fetch
-from serving.publish import NotApprovedError, NothingToPushError, Outcome, WithdrawnError, push
-from serving.release import (
+from serving.release.bucket import BucketError, open_bucket
+from serving.release.digest import file_digests, model_digest
+from serving.release.fetch import fetch
+from serving.release.push import NotApprovedError, NothingToPushError, Outcome, WithdrawnError, push
+from serving.release.record import (
     RELEASE_FILE,
     Release,
     ReleaseError,
@@ -19,8 +19,8 @@ from serving.release import (
     parse_version,
     read_release,
 )
-from serving.retention import expendable, labels, set_label
-from serving.rollback import rollback
+from serving.release.retention import expendable, labels, set_label
+from serving.release.rollback import rollback
 from tests.serving.models import digest_of, fake_model
 
 

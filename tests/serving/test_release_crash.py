@@ -12,21 +12,27 @@ from pathlib import Path
 
 import pytest
 
-from serving import placement
-from serving.bucket import Bucket, LocalBucket, open_bucket
-from serving.fetch import fetch
-from serving.journal import PRIVATE, BucketBusyError, TurnLostError
-from serving.object_store import ObjectBucket
-from serving.publish import push
-from serving.release import ReleaseError, is_whole, latest_release, list_versions, version_folders
-from serving.rollback import rollback
+from serving.release import placement
+from serving.release.bucket import Bucket, LocalBucket, open_bucket
+from serving.release.fetch import fetch
+from serving.release.journal import PRIVATE, BucketBusyError, TurnLostError
+from serving.release.object_store import ObjectBucket
+from serving.release.push import push
+from serving.release.record import (
+    ReleaseError,
+    is_whole,
+    latest_release,
+    list_versions,
+    version_folders,
+)
+from serving.release.rollback import rollback
 from tests.serving.models import digest_of, fake_model
 
 # Pushes (or rolls back) in a process of its own, which kills or stops itself before the step of a number.
 _CHILD = """
 import os, signal, sys
-from serving.publish import push
-from serving.rollback import rollback
+from serving.release.push import push
+from serving.release.rollback import rollback
 bucket, model, digest, action, die_at, how = sys.argv[1:]
 count = 0
 def on_step(name):
@@ -225,7 +231,7 @@ def test_a_store_that_corrupts_is_found_out(
 
 
 def test_only_lost_turns_raise_turn_lost(tmp_path: Path) -> None:
-    from serving.journal import turn
+    from serving.release.journal import turn
 
     bucket = open_bucket(tmp_path)
     with turn(bucket, "m", "test") as mine:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from serving.model_config import ModelConfig, RequestLogging
+from serving.manager.model_config import ModelConfig, RequestLogging
+from serving.messages.protos import prediction_log_pb2
+from serving.messages.tfrecord import read_records
 from serving.ops import request_log
 from serving.ops.metrics import Metrics
 from serving.ops.request_log import RequestLogs
-from serving.protos import prediction_log_pb2
-from serving.tfrecord import read_records
 
 RECORD = 10_000
 SHARE = 100_000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import saved_model
+from serving.engine import saved_model
 
 
 class HalfPlusTwo(tf.Module):  # type: ignore[misc]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import dtypes
 from serving.errors import ServingError
-from serving.protos import tensor_pb2
-from serving.rpc.tensors import to_array, to_proto
+from serving.messages import dtypes
+from serving.messages.protos import tensor_pb2
+from serving.messages.tensors import to_array, to_proto
 
 VALUES: list[Any] = [
     np.array([[1.5, -2], [np.nan, np.inf]], np.float32),

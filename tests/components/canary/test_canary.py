@@ -11,9 +11,9 @@ import pytest
 
 from components.canary.config import CanaryConfig
 from components.canary.gate import Golden, difference, run_canary
-from serving.digest import file_digests, model_digest
-from serving.release import WARMUP_FILE
-from serving.warmup import predict_request, write_requests
+from serving.inference.warmup import predict_request, write_requests
+from serving.release.digest import file_digests, model_digest
+from serving.release.record import WARMUP_FILE
 from tests.serving.tf_models import write_half_plus
 
 QUICK = CanaryConfig(loop_seconds=0.3, startup_seconds=60)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from components.optimize import light
 from components.preprocess.config import PreprocessConfig
-from serving.engine import light as engine
+from serving.engine import preprocessing as engine
 from serving.errors import ServingError
 from serving.preprocessing import image
 from serving.preprocessing.spec import ImageSpec, TextSpec, write_spec

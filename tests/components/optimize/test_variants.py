@@ -312,6 +312,6 @@ def test_an_lstm(texts: Made, tmp_path: Path) -> None:
 
 
 def open_engine_of(folder: str) -> Any:
-    from serving.saved_model import load
+    from serving.engine.saved_model import load
 
     return load(folder)

@@ -16,7 +16,7 @@ from components.train.config import ModelConfig, TrainConfig
 from components.train.export import export, keras_of
 from components.train.inputs import feature_specs
 from components.train.run import ModelError, build
-from serving.saved_model import load
+from serving.engine.saved_model import load
 
 CLASSES = ["no", "yes"]
 TEXTS = ["good film", "bad, bad film!", "", "good good unknown"]

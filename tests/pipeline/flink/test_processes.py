@@ -14,7 +14,7 @@ from pipeline.flink import class_path
 from pipeline.flink.class_path import FlinkError
 from pipeline.flink.config import Settings
 from pipeline.flink.processes import down, read, up
-from serving.process import free_ports
+from serving.client.local import free_ports
 from tests.conftest import Done, Workspace
 
 JAVA = f"""#!{sys.executable}

@@ -1,0 +1,73 @@
+"""A LiteRT model with its preprocessing, a small SavedModel, before it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving.engine.base import Array, Engine
+from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.errors import Code, ServingError
+
+
+class Chain:
+    """Runs one engine on another's outputs, matched by name.
+
+    Every signature of either is offered; where the other has none of that name, its default one is run. Outputs
+    of the preprocessing that the model does not take are dropped.
+    """
+
+    def __init__(self, first: Engine, second: Engine) -> None:
+        self._first = first
+        self._second = second
+        names = [*second.signatures, *(set(first.signatures) - set(second.signatures))]
+        self._before = {name: name if name in first.signatures else DEFAULT_SIGNATURE for name in names}
+        self._after = {name: name if name in second.signatures else DEFAULT_SIGNATURE for name in names}
+        for name, before in self._before.items():
+            have = first.signatures[before].outputs if before in first.signatures else {}
+            missing = sorted(second.signatures[self._after[name]].inputs.keys() - have.keys())
+            if missing:
+                raise ServingError(
+                    Code.FAILED_PRECONDITION,
+                    f"preprocessing signature '{before}' does not give {missing}, which model.tflite's signature "
+                    f"'{name}' takes; it gives {sorted(have)}",
+                )
+        self.signatures: dict[str, Signature] = {
+            name: Signature(
+                inputs=first.signatures[before].inputs,
+                outputs=second.signatures[self._after[name]].outputs,
+                method_name=first.signatures[before].method_name,
+                defaults=first.signatures[before].defaults,
+            )
+            for name, before in self._before.items()
+        }
+        self.signature_defs: Mapping[str, Any] = {
+            name: _join(first.signature_defs[before], second.signature_defs[self._after[name]])
+            for name, before in self._before.items()
+        }
+
+    def run(
+        self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
+    ) -> dict[str, Array]:
+        """Preprocesses, then runs the model."""
+        wanted = list(self._second.signatures[self._after[signature_name]].inputs)
+        between = self._first.run(self._before[signature_name], inputs, wanted)
+        return self._second.run(self._after[signature_name], between, output_filter)
+
+    def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
+        """Not possible across two models."""
+        raise ServingError(
+            Code.UNIMPLEMENTED, "a LiteRT model with preprocessing runs one signature at a time"
+        )
+
+    def close(self) -> None:
+        """Frees both."""
+        self._first.close()
+        self._second.close()
+
+
+def _join(before: Any, after: Any) -> Any:
+    joined = type(after)()
+    joined.CopyFrom(after)
+    joined.ClearField("inputs")
+    for alias, info in before.inputs.items():
+        joined.inputs[alias].CopyFrom(info)
+    return joined

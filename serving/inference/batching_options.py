@@ -1,0 +1,69 @@
+"""TensorFlow Serving's batching parameters, and the file that they come from."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.messages.declared import BatchingParameters
+from serving.messages.text_config import ConfigError, read_text
+
+
+@dataclass(frozen=True)
+class BatchingOptions:
+    """TensorFlow Serving's batching parameters and their defaults."""
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 1_000_000
+    num_batch_threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
+
+    @property
+    def largest_run(self) -> int:
+        """How many rows the model may get at once."""
+        if self.enable_large_batch_splitting and self.max_execution_batch_size:
+            return self.max_execution_batch_size
+        return self.max_batch_size
+
+
+def read_batching(path: str) -> BatchingOptions:
+    """The parameters of a BatchingParameters file.
+
+    Raises:
+        ConfigError: if it cannot be read, or its values do not go together.
+    """
+    message = read_text(path, BatchingParameters())
+    given: dict[str, Any] = {
+        name: getattr(message, name).value
+        for name in (
+            "max_batch_size",
+            "batch_timeout_micros",
+            "max_enqueued_batches",
+            "num_batch_threads",
+            "enable_large_batch_splitting",
+            "max_execution_batch_size",
+        )
+        if message.HasField(name)
+    }
+    options = BatchingOptions(
+        allowed_batch_sizes=tuple(message.allowed_batch_sizes),
+        pad_variable_length_inputs=message.pad_variable_length_inputs,
+        **given,
+    )
+    for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"{path}: {name} must be at least 1, it is {getattr(options, name)}")
+    if options.batch_timeout_micros < 0:
+        raise ConfigError(
+            f"{path}: batch_timeout_micros must not be negative, it is {options.batch_timeout_micros}"
+        )
+    sizes = options.allowed_batch_sizes
+    if sizes and (list(sizes) != sorted(set(sizes)) or sizes[-1] != options.largest_run):
+        raise ConfigError(
+            f"{path}: allowed_batch_sizes must ascend and end with {options.largest_run}, the largest batch; "
+            f"they are {list(sizes)}"
+        )
+    return options

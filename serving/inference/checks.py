@@ -1,0 +1,51 @@
+"""Whether a predict request fits the signature that it is for, with TensorFlow Serving's messages."""
+
+from collections.abc import Mapping, Sequence
+
+from serving.engine.base import Array
+from serving.engine.signature import Signature
+from serving.errors import invalid
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The inputs, with the defaults of those that were left out.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if there are too many or too few, or one is of another type.
+    """
+    if inputs.keys() != signature.inputs.keys():
+        extra = sorted(inputs.keys() - signature.inputs.keys())
+        missing = sorted(signature.inputs.keys() - inputs.keys() - signature.defaults.keys())
+        if extra or missing:
+            raise invalid(
+                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
+                f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
+                f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+            )
+        inputs = {**signature.defaults, **inputs}
+    for alias, value in inputs.items():
+        spec = signature.inputs[alias]
+        if value.dtype != spec.numpy_dtype:
+            raise invalid(f"input '{alias}' has the type {value.dtype}, the signature takes {spec.dtype}")
+    return inputs
+
+
+def check_outputs(signature: Signature, output_filter: Sequence[str]) -> list[str]:
+    """The outputs wanted: all of them if none are named.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for one that the signature does not have, or that is named twice.
+    """
+    if not output_filter:
+        return list(signature.outputs)
+    wanted: list[str] = []
+    for alias in output_filter:
+        if alias not in signature.outputs:
+            raise invalid(
+                f"output tensor alias not found in signature: {alias} "
+                f"Outputs expected to be in the set {{{','.join(sorted(signature.outputs))}}}."
+            )
+        if alias in wanted:
+            raise invalid(f"duplicate output tensor alias: {alias}")
+        wanted.append(alias)
+    return wanted

@@ -1,0 +1,239 @@
+"""What the server does for a request, free of any protocol: REST and gRPC are thin layers over this.
+
+A call takes a version from the model manager, checks the inputs against the signature, and runs it, through a
+batcher where batching is on.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from serving.engine.base import Array
+from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.errors import Code, ServingError, invalid
+from serving.inference import examples as ex
+from serving.inference.batching_options import BatchingOptions
+from serving.inference.checks import check_inputs, check_outputs
+from serving.inference.runners import Units, engine_of, guarded
+from serving.manager.manager import ModelManager
+from serving.manager.state import Status, Version
+from serving.ops.limits import Limits
+from serving.ops.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """What a request asks for: the latest version of a model, a certain one, or the one with a label."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+class _Held:
+    """A version in use, given back at the end."""
+
+    __slots__ = ("_manager", "_version")
+
+    def __init__(self, manager: ModelManager, version: Version) -> None:
+        self._manager = manager
+        self._version = version
+
+    def __enter__(self) -> Version:
+        return self._version
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.release(self._version)
+
+
+class DataPlane:
+    """Answers requests. Used on the event loop.
+
+    Args:
+        manager: the models.
+        batching: how requests are joined; None to run each by itself. A function of the model's version where
+            models have parameters of their own.
+        metrics: where to count.
+        limits: what a request may ask for.
+        check_methods: whether Classify and Regress insist on the signature's method name.
+        threads: how many calls may run at once.
+    """
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        batching: Callable[[Version], BatchingOptions | None],
+        metrics: Metrics,
+        limits: Limits,
+        *,
+        check_methods: bool = False,
+        threads: int = 0,
+    ) -> None:
+        self.manager = manager
+        self.metrics = metrics
+        self.limits = limits
+        self._check_methods = check_methods
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
+        self._units = Units(self._pool, batching, metrics)
+
+    def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
+        """The version that a request is for; it stays loaded while the context is open.
+
+        Raises:
+            ServingError: NOT_FOUND or INVALID_ARGUMENT.
+        """
+        if not ref.name:
+            raise invalid("ModelSpec has no name specified.")
+        return _Held(self.manager, self.manager.acquire(ref.name, ref.version, ref.label))
+
+    async def predict(
+        self,
+        version: Version,
+        signature_name: str,
+        inputs: Mapping[str, Array],
+        output_filter: Sequence[str] = (),
+        deadline: float | None = None,
+    ) -> dict[str, Array]:
+        """The outputs of a signature.
+
+        Args:
+            version: taken by `version`.
+            signature_name: the default one if empty.
+            inputs: tensors by alias.
+            output_filter: the outputs wanted; all if empty.
+            deadline: on the monotonic clock.
+
+        Raises:
+            ServingError: with the code that TensorFlow Serving answers.
+        """
+        name = signature_name or DEFAULT_SIGNATURE
+        signature = engine_of(version).signatures.get(name)
+        if signature is None:
+            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        feeds = check_inputs(signature, inputs)
+        self.limits.check_tensors(feeds)
+        wanted = check_outputs(signature, output_filter)
+        return await self._run(version, name, "Predict", feeds, wanted, deadline)
+
+    async def classify(
+        self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
+    ) -> ex.Classifications:
+        """Classes and scores of serialized tf.Examples."""
+        name, signature = self._example_signature(version, signature_name)
+        if self._check_methods:
+            ex.check_method(signature, ex.CLASSIFY_METHOD, "classification")
+        wanted = ex.classify_outputs(signature)
+        self._count_examples(version, tensor)
+        outputs = await self._run(version, name, "Classify", {ex.INPUTS: tensor}, wanted, deadline)
+        return ex.classifications(outputs, len(tensor))
+
+    async def regress(
+        self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
+    ) -> ex.Regressions:
+        """A value for each of serialized tf.Examples."""
+        name, signature = self._example_signature(version, signature_name)
+        if self._check_methods:
+            ex.check_method(signature, ex.REGRESS_METHOD, "regression")
+        wanted = ex.regress_outputs(signature)
+        self._count_examples(version, tensor)
+        outputs = await self._run(version, name, "Regress", {ex.INPUTS: tensor}, wanted, deadline)
+        return ex.regressions(outputs, len(tensor))
+
+    async def multi_inference(
+        self, version: Version, tasks: Sequence[tuple[str, str]], tensor: Array, deadline: float | None = None
+    ) -> list[ex.Classifications | ex.Regressions]:
+        """Several signatures on the same examples in one run of the graph.
+
+        Args:
+            version: taken by `version`.
+            tasks: signature and method name of each.
+            tensor: serialized tf.Examples.
+            deadline: on the monotonic clock.
+        """
+        engine = engine_of(version)
+        names = [signature_name or DEFAULT_SIGNATURE for signature_name, _ in tasks]
+        plans: list[tuple[Signature, list[str]]] = []
+        for position, (name, (_, method)) in enumerate(zip(names, tasks, strict=True)):
+            if name in names[:position]:
+                raise invalid(f"Duplicate evaluation of signature: {name}")
+            if name not in engine.signatures:
+                raise invalid(f"Requested signature not found in model graph: {name}")
+            if method not in (ex.CLASSIFY_METHOD, ex.REGRESS_METHOD):
+                raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method}")
+            signature = engine.signatures[name]
+            plans.append((signature, ex.outputs_for(signature, method)))
+        feeds = dict.fromkeys((signature.inputs[ex.INPUTS].tensor_name for signature, _ in plans), tensor)
+        fetches = list(
+            dict.fromkeys(
+                signature.outputs[alias].tensor_name for signature, wanted in plans for alias in wanted
+            )
+        )
+        unit = self._units.get(version, tuple(names))
+        values = await unit.executor.run(
+            lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), deadline
+        )
+        got = dict(zip(fetches, values, strict=True))
+        self._count_examples(version, tensor)
+        results: list[ex.Classifications | ex.Regressions] = []
+        for (signature, wanted), (_, method) in zip(plans, tasks, strict=True):
+            outputs = {alias: got[signature.outputs[alias].tensor_name] for alias in wanted}
+            read = ex.classifications if method == ex.CLASSIFY_METHOD else ex.regressions
+            results.append(read(outputs, len(tensor)))
+        return results
+
+    def statuses(self, ref: ModelRef) -> list[Status]:
+        """The states of a model's versions, or of the one asked for.
+
+        Raises:
+            ServingError: NOT_FOUND.
+        """
+        statuses = self.manager.status(ref.name)
+        if ref.version is not None:
+            statuses = [status for status in statuses if status.version == ref.version]
+            if not statuses:
+                raise ServingError(
+                    Code.NOT_FOUND, f"Could not find version {ref.version} of model {ref.name}"
+                )
+        if not statuses:
+            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {ref.name}")
+        return statuses
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    async def _run(
+        self,
+        version: Version,
+        name: str,
+        api: str,
+        feeds: Mapping[str, Array],
+        wanted: Sequence[str],
+        deadline: float | None,
+    ) -> dict[str, Array]:
+        unit = self._units.get(version, (name,), batched=name)
+        started = time.perf_counter()
+        if unit.batcher is not None:
+            outputs = await unit.batcher.submit(feeds, wanted, deadline)
+        else:
+            engine = engine_of(version)
+            outputs = await unit.executor.run(
+                lambda: guarded(lambda: engine.run(name, feeds, wanted)), deadline
+            )
+        self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")
+        return outputs
+
+    def _example_signature(self, version: Version, signature_name: str) -> tuple[str, Signature]:
+        name = signature_name or DEFAULT_SIGNATURE
+        signature = engine_of(version).signatures.get(name)
+        if signature is None:
+            raise invalid(f"No signature was found with the name: {name}")
+        return name, signature
+
+    def _count_examples(self, version: Version, tensor: Array) -> None:
+        self.limits.check_tensors({ex.INPUTS: tensor})
+        self.metrics.example_counts.observe(len(tensor), version.model)
+        self.metrics.example_count_total.add(version.model, by=len(tensor))

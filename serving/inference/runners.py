@@ -1,0 +1,77 @@
+"""What each signature of each version runs with: its executor, and its batcher where batching is on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from serving.engine.base import Array, Engine
+from serving.errors import ServingError, from_engine
+from serving.inference.batching import Batcher
+from serving.inference.batching_options import BatchingOptions
+from serving.inference.executor import Executor
+from serving.manager.state import Version
+from serving.ops.metrics import Metrics
+
+
+class Unit:
+    """What one signature of one version, or several together, run with."""
+
+    __slots__ = ("batcher", "executor")
+
+    def __init__(self, executor: Executor, batcher: Batcher | None) -> None:
+        self.executor = executor
+        self.batcher = batcher
+
+
+class Units:
+    """The units of all versions; those of a version go with it."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        batching: Callable[[Version], BatchingOptions | None],
+        metrics: Metrics,
+    ) -> None:
+        self._pool = pool
+        self._batching = batching
+        self._metrics = metrics
+        self._units: WeakKeyDictionary[Version, dict[tuple[str, ...], Unit]] = WeakKeyDictionary()
+
+    def get(self, version: Version, signatures: tuple[str, ...], batched: str | None = None) -> Unit:
+        """The unit of these signatures of a version; `batched` is the signature whose requests may be joined."""
+        units = self._units.get(version)
+        if units is None:
+            units = self._units[version] = {}
+        unit = units.get(signatures)
+        if unit is None:
+            unit = units[signatures] = self._new(version, batched)
+        return unit
+
+    def _new(self, version: Version, batched: str | None) -> Unit:
+        executor = Executor(self._pool)
+        options = self._batching(version) if batched is not None else None
+        if options is None or batched is None:
+            return Unit(executor, None)
+        engine, name = engine_of(version), batched
+
+        async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+            return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
+
+        return Unit(executor, Batcher(options, run, self._metrics))
+
+
+def engine_of(version: Version) -> Engine:
+    """The engine of a version that was acquired."""
+    assert version.engine is not None, "a version in use has an engine"
+    return version.engine
+
+
+def guarded(call: Callable[[], Any]) -> Any:
+    """Runs an engine; its errors become those of the server."""
+    try:
+        return call()
+    except ServingError:
+        raise
+    except Exception as error:
+        raise from_engine(error) from error

@@ -1,0 +1,122 @@
+"""Warm-up: replays the requests that came with a version, so that the first client does not pay for them.
+
+They lie in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLog, as TensorFlow Serving has it.
+"""
+
+import time
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from serving.engine.base import Array, Engine
+from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.errors import Code, ServingError, invalid
+from serving.inference import examples as ex
+from serving.messages import tensors
+from serving.messages.protos import predict_pb2, prediction_log_pb2
+from serving.messages.tfrecord import RecordError, frame, read_records
+from serving.ops.metrics import Metrics
+from serving.release.record import WARMUP_FILE
+from serving.rpc.prediction import read_input
+
+MOST_RECORDS = 1000
+
+
+def warm_up(engine: Engine, folder: Path, iterations: int, metrics: Metrics) -> int:
+    """Replays a version's warm-up requests, if it has any. Returns how many there were.
+
+    Args:
+        engine: the loaded model.
+        folder: the version's folder.
+        iterations: how often each is replayed.
+        metrics: where to count.
+
+    Raises:
+        ServingError: if there are too many, or one of them fails; the version should then not be served.
+    """
+    path = folder / WARMUP_FILE
+    if not path.is_file():
+        return 0
+    started = time.perf_counter()
+    try:
+        count = _replay(engine, path, max(iterations, 1))
+    except (ServingError, RecordError) as error:
+        code = error.code if isinstance(error, ServingError) else Code.DATA_LOSS
+        metrics.warmup_latency.observe((time.perf_counter() - started) * 1e6, str(folder), code.name)
+        raise ServingError(code, f"warm-up failed: {error}") from error
+    metrics.warmup_latency.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")
+    metrics.warmup_records.add(str(folder), by=count)
+    return count
+
+
+def write_requests(path: Path, requests: Iterable[Any]) -> None:
+    """Writes PredictRequests as a warm-up file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for request in requests:
+            entry = prediction_log_pb2.PredictionLog()
+            entry.predict_log.request.CopyFrom(request)
+            file.write(frame(entry.SerializeToString()))
+
+
+def predict_request(model: str, inputs: dict[str, Array], signature_name: str = DEFAULT_SIGNATURE) -> Any:
+    """A PredictRequest for a warm-up file."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature_name
+    for alias, value in inputs.items():
+        request.inputs[alias].CopyFrom(tensors.to_proto(value, packed=value.dtype.kind != "O"))
+    return request
+
+
+def _replay(engine: Engine, path: Path, iterations: int) -> int:
+    count = 0
+    for count, data in enumerate(islice(read_records(path), MOST_RECORDS + 1), start=1):
+        if count > MOST_RECORDS:
+            raise invalid(
+                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}; use fewer"
+            )
+        try:
+            entry = prediction_log_pb2.PredictionLog.FromString(data)
+        except DecodeError as error:
+            raise ServingError(
+                Code.DATA_LOSS, f"{path}: record {count - 1} is no PredictionLog: {error}"
+            ) from error
+        for _ in range(iterations):
+            _run(engine, entry)
+    return count
+
+
+def _run(engine: Engine, entry: Any) -> None:
+    kind = entry.WhichOneof("log_type")
+    if kind == "predict_log":
+        request = entry.predict_log.request
+        name, signature = _signature(engine, request.model_spec.signature_name)
+        inputs = {alias: tensors.to_array(proto, alias) for alias, proto in request.inputs.items()}
+        if not inputs.keys() <= signature.inputs.keys():
+            raise invalid(f"signature '{name}' takes {sorted(signature.inputs)}, got {sorted(inputs)}")
+        engine.run(name, {**signature.defaults, **inputs}, list(request.output_filter) or None)
+    elif kind in ("classify_log", "regress_log"):
+        request = getattr(entry, kind).request
+        name, signature = _signature(engine, request.model_spec.signature_name)
+        method = ex.CLASSIFY_METHOD if kind == "classify_log" else ex.REGRESS_METHOD
+        wanted = ex.outputs_for(signature, method)
+        engine.run(name, {ex.INPUTS: read_input(request.input)}, wanted)
+    elif kind == "multi_inference_log":
+        request = entry.multi_inference_log.request
+        tensor = read_input(request.input)
+        for task in request.tasks:
+            name, signature = _signature(engine, task.model_spec.signature_name)
+            engine.run(name, {ex.INPUTS: tensor}, ex.outputs_for(signature, task.method_name))
+    else:
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+
+
+def _signature(engine: Engine, name: str) -> tuple[str, Signature]:
+    name = name or DEFAULT_SIGNATURE
+    if name not in engine.signatures:
+        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    return name, engine.signatures[name]

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's messages and file formats, read and written without TensorFlow."""

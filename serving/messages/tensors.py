@@ -1,0 +1,174 @@
+"""TensorProto to numpy and back, without the generic helpers, which cost more than a small model's run."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from serving.engine.base import Array
+from serving.errors import Code, ServingError, invalid
+from serving.messages import dtypes
+from serving.messages.protos import tensor_pb2
+
+# Which repeated field holds the values of a type, where they are not packed into tensor_content.
+_FIELDS = {
+    "DT_FLOAT": "float_val",
+    "DT_DOUBLE": "double_val",
+    "DT_INT32": "int_val",
+    "DT_INT16": "int_val",
+    "DT_INT8": "int_val",
+    "DT_UINT8": "int_val",
+    "DT_UINT16": "int_val",
+    "DT_INT64": "int64_val",
+    "DT_UINT32": "uint32_val",
+    "DT_UINT64": "uint64_val",
+    "DT_BOOL": "bool_val",
+    "DT_STRING": "string_val",
+    "DT_HALF": "half_val",
+    "DT_BFLOAT16": "half_val",
+    "DT_COMPLEX64": "scomplex_val",
+    "DT_COMPLEX128": "dcomplex_val",
+}
+# Types whose values travel as something else: bit patterns, or pairs of real and imaginary part.
+_CARRIED_AS = {
+    "DT_HALF": np.uint16,
+    "DT_BFLOAT16": np.uint16,
+    "DT_COMPLEX64": np.float32,
+    "DT_COMPLEX128": np.float64,
+}
+# Fields that look on the wire as their array does in memory, on little-endian machines as all are: the types, and
+# each field's tag, which says that its values are packed.
+_ALIKE = {
+    name: bytes((tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[_FIELDS[name]].number << 3 | 2,))
+    for name in ("DT_FLOAT", "DT_DOUBLE", "DT_BOOL", "DT_COMPLEX64", "DT_COMPLEX128")
+}
+_LARGEST_FILL = 1 << 28
+_LARGEST_SHAPE = 1 << 48
+
+
+def to_array(proto: Any, alias: str) -> Array:
+    """The tensor of a message.
+
+    Args:
+        proto: a TensorProto.
+        alias: what the input is called, for errors.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it is not a whole tensor of a type that can be served.
+    """
+    name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
+    if name not in _FIELDS:
+        raise invalid(f"input '{alias}' has the dtype {name} ({proto.dtype}), which cannot be fed")
+    dtype = dtypes.NUMPY[name]
+    shape = _shape(proto, alias)
+    size = math.prod(shape)
+    content = proto.tensor_content
+    if content:
+        return _unpack(content, dtype, shape, size, alias)
+    values = getattr(proto, _FIELDS[name])
+    if name == "DT_STRING":
+        if len(values) != size and size > _LARGEST_FILL // 8:
+            raise _bomb(alias, size)
+        strings = np.empty(size, dtype=object)
+        strings[: len(values)] = values[:size]
+        strings[len(values) :] = values[-1] if values else b""
+        return strings.reshape(shape)
+    if name in _CARRIED_AS:
+        try:
+            flat = np.array(values, _CARRIED_AS[name])
+        except OverflowError as error:
+            raise invalid(f"input '{alias}': {error}") from None
+        if len(flat) % 2 and dtype.kind == "c":
+            raise invalid(f"input '{alias}' has a real part without an imaginary one")
+        flat = flat.view(dtype)
+    else:
+        # A value beyond the type wraps, as a cast does in C++.
+        flat = np.array(values, np.int64 if _FIELDS[name] == "int_val" else dtype).astype(dtype, copy=False)
+    return _fill(flat, shape, size, alias)
+
+
+def to_proto(value: Array, *, packed: bool = False) -> Any:
+    """The message of a tensor; `packed` puts its bytes into tensor_content."""
+    proto = tensor_pb2.TensorProto()
+    fill(proto, value, packed=packed)
+    return proto
+
+
+def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
+    """Fills an empty message, such as one inside a response, which then need not be copied there."""
+    name = dtypes.name_of(value.dtype)
+    proto.dtype = dtypes.NUMBERS[name]
+    add = proto.tensor_shape.dim.add
+    for size in value.shape:
+        add().size = size
+    if name == "DT_STRING":
+        flat = value.ravel().tolist()
+        proto.string_val.extend(item if isinstance(item, bytes) else str(item).encode() for item in flat)
+    elif packed:
+        proto.tensor_content = value.tobytes()
+    elif name in _ALIKE:
+        data = value.tobytes()
+        proto.MergeFromString(_ALIKE[name] + _varint(len(data)) + data)
+    else:
+        flat_array = value.ravel()
+        if name in _CARRIED_AS:
+            flat_array = np.ascontiguousarray(flat_array).view(_CARRIED_AS[name])
+        getattr(proto, _FIELDS[name]).extend(flat_array.tolist())
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _shape(proto: Any, alias: str) -> tuple[int, ...]:
+    if proto.tensor_shape.unknown_rank:
+        raise invalid(f"input '{alias}' has a shape of unknown rank")
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    if shape and min(shape) < 0:
+        raise invalid(f"input '{alias}' has the shape {list(shape)}; sizes must not be negative")
+    if len(shape) > 32:
+        raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are possible")
+    # Also when another size is 0, and so nothing is carried: no array may have such a shape.
+    if math.prod(filter(None, shape)) > _LARGEST_SHAPE:
+        raise invalid(f"input '{alias}' has the shape {list(shape)}, which is too large for any tensor")
+    return shape
+
+
+def _unpack(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], size: int, alias: str) -> Array:
+    if dtype.kind == "O":
+        raise invalid(f"input '{alias}' holds strings; give them in string_val, not in tensor_content")
+    if len(content) != size * dtype.itemsize:
+        raise invalid(
+            f"input '{alias}': tensor_content has {len(content)} bytes, the shape {list(shape)} needs "
+            f"{size * dtype.itemsize}"
+        )
+    if dtype.kind == "b":  # other bytes than 0 and 1 are no booleans
+        flags: Array = np.frombuffer(content, np.uint8) != 0
+        return flags.reshape(shape)
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _fill(flat: Array, shape: tuple[int, ...], size: int, alias: str) -> Array:
+    """As many values as the shape says: the last one stands for all that are missing, surplus ones are dropped."""
+    if len(flat) == size:
+        return flat.reshape(shape)
+    if size > _LARGEST_FILL // max(flat.itemsize, 1):
+        raise _bomb(alias, size)
+    if len(flat) > size:
+        return flat[:size].reshape(shape)
+    full = np.zeros(size, flat.dtype)
+    if len(flat):
+        full[: len(flat)] = flat
+        full[len(flat) :] = flat[-1]
+    return full.reshape(shape)
+
+
+def _bomb(alias: str, size: int) -> ServingError:
+    return ServingError(
+        Code.INVALID_ARGUMENT, f"input '{alias}' claims {size} elements but does not carry them"
+    )

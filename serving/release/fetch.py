@@ -1,0 +1,122 @@
+"""Copies a version out of a bucket: whole, verified, and only then under its own name."""
+
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+from serving.release.bucket import Bucket, FileInfo, open_bucket
+from serving.release.digest import EXTRAS, file_digest, model_digest
+from serving.release.record import (
+    RELEASE_FILE,
+    ReleaseError,
+    is_whole,
+    parse_release,
+    version_folders,
+)
+
+_PARTIAL = ".fetch-"
+_ABANDONED_AFTER = 3600.0
+
+
+def fetch(bucket: str | Path | Bucket, model_name: str, version: int, dest: str | Path) -> Path:
+    """Downloads a version to `dest`, which appears only when all of it has been verified.
+
+    A release is verified by the digests of its `release.json`. A version without one (put there by hand) must
+    at least not have changed while it was copied.
+
+    Args:
+        bucket: a local path, s3:// or gs:// URL.
+        model_name: the model's folder in the bucket.
+        version: which version.
+        dest: the folder to make; one that is there already is left as it is.
+
+    Raises:
+        ReleaseError: if the version is not there, not whole, or not what its record says.
+    """
+    where = open_bucket(bucket)
+    target = Path(dest)
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _clean(target.parent)
+    files = _files(where, model_name, version)
+    partial = target.parent / f"{_PARTIAL}{version}-{secrets.token_hex(4)}"
+    try:
+        _download(where, model_name, version, files, partial)
+        if RELEASE_FILE in files:
+            check_release(partial, f"{where.url}/{model_name}/{version}")
+        elif _files(where, model_name, version) != files:
+            raise ReleaseError(f"{where.url}/{model_name}/{version} changed while it was copied; try again")
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def check_release(folder: Path, where: str) -> None:
+    """Verifies a local copy of a release by its own record.
+
+    Args:
+        folder: the copy.
+        where: what to call it in errors.
+
+    Raises:
+        ReleaseError: naming the first file that is missing, altered or not recorded.
+    """
+    release = parse_release((folder / RELEASE_FILE).read_bytes(), f"{where}/{RELEASE_FILE}")
+    have = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    have.discard(RELEASE_FILE)
+    missing = sorted(release.files.keys() - have)
+    if missing:
+        raise ReleaseError(f"{where} is not whole: {missing[0]} is missing; its release.json names it")
+    surplus = sorted(have - release.files.keys())
+    if surplus:
+        raise ReleaseError(
+            f"{where}: {surplus[0]} is not in its release.json; it was added after the release"
+        )
+    for name, digest in release.files.items():
+        got = file_digest(folder / name)
+        if got != digest:
+            raise ReleaseError(
+                f"{where}/{name} has SHA-256 {got}, its release.json says {digest}: torn or altered"
+            )
+    own = {name: digest for name, digest in release.files.items() if not name.startswith(EXTRAS + "/")}
+    if model_digest(own) != release.digest:
+        raise ReleaseError(f"{where}/{RELEASE_FILE}: its digest is not that of the files it lists")
+
+
+def _files(bucket: Bucket, model_name: str, version: int) -> dict[str, FileInfo]:
+    try:
+        folders = version_folders(bucket.listing(model_name))
+    except FileNotFoundError:
+        folders = {}
+    files = folders.get(version, {})
+    if not is_whole(files):
+        have = sorted(number for number, found in folders.items() if is_whole(found))
+        raise ReleaseError(
+            f"{bucket.url}/{model_name}/{version} is not a whole version; versions there: {have or 'none'}"
+        )
+    return files
+
+
+def _download(
+    bucket: Bucket, model_name: str, version: int, files: dict[str, FileInfo], partial: Path
+) -> None:
+    folder = str(version)
+    for name, info in files.items():
+        key = f"{model_name}/{folder}/{name}"
+        try:
+            bucket.download(key, partial / name)
+        except FileNotFoundError:
+            raise ReleaseError(f"{bucket.url}/{key} vanished while the version was copied") from None
+        size = (partial / name).stat().st_size
+        if size != info.size:
+            raise ReleaseError(f"{bucket.url}/{key} came as {size} bytes instead of {info.size}; try again")
+
+
+def _clean(folder: Path) -> None:
+    """Removes downloads that died; younger ones may still be running in another process."""
+    for path in folder.glob(f"{_PARTIAL}*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,218 @@
+"""One writer at a time in a model's folder, and the memory that must outlive every version.
+
+The journal is a row of small files, `<model>/.slipway/journal/<number>.json`. To write anything, a process
+creates the next number, exclusively: of two, one wins. That entry is its turn, until it marks the entry done.
+Every entry carries the whole state (highest version ever used, withdrawn models, labels), so the newest one
+tells all.
+
+A writer that dies leaves its entry active. The next one sees that: at once when the writer was a process of
+the same host, else when the entry has not been renewed for as long as the lease; both measured on the
+watcher's own clock, so clocks need not agree. A writer that was only slow finds a higher number than its own,
+and stops.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from serving.release.bucket import Bucket
+from serving.release.writer import Holder, me
+
+PRIVATE = ".slipway"
+"""Slipway's own folder beside the versions; TF Serving ignores every name that is not an integer."""
+LEASE_SECONDS = 20.0
+_KEPT_ENTRIES = 20
+
+
+class BucketBusyError(RuntimeError):
+    """Another process is writing to the model's folder; the message says which."""
+
+
+class TurnLostError(RuntimeError):
+    """Another process has taken over from this one, which must not write any more."""
+
+
+class JournalError(RuntimeError):
+    """An entry of the journal cannot be read."""
+
+
+class State(BaseModel):
+    """What must be known though the versions that it came from are gone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    highest: int = 0
+    withdrawn: dict[str, int] = {}
+    labels: dict[str, int] = {}
+
+
+class Entry(BaseModel):
+    """One turn. `version` is the number it reserved, if it writes a version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    action: str
+    status: Literal["active", "done", "failed"]
+    holder: Holder
+    beat: int = 0
+    version: int | None = None
+    state: State
+
+
+class Turn:
+    """The right to write. Renewed in the background until it ends.
+
+    Attributes:
+        state: what was known when the turn began.
+        unfinished: the version that a predecessor had reserved when it died, which must be settled first.
+    """
+
+    def __init__(self, bucket: Bucket, folder: str, entry: Entry, lease: float) -> None:
+        self.state = entry.state
+        self.unfinished = entry.version
+        self._bucket = bucket
+        self._folder = folder
+        self._entry = entry
+        self._lease = lease
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="bucket-turn", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises TurnLostError if another process has taken over."""
+        newest = _numbers(self._bucket, self._folder)[-1:]
+        if newest != [self._entry.number]:
+            raise TurnLostError(
+                f"another process took over {self._bucket.url}/{self._folder} because this one was silent "
+                "for "
+                f"more than {self._lease:g} s; nothing more was written. Run the push again"
+            )
+
+    def record(self, state: State, version: int | None = None) -> None:
+        """Notes what the turn has reserved or changed, so that a successor knows it."""
+        self.state = state
+        with self._lock:
+            self._entry = self._entry.model_copy(update={"state": state, "version": version})
+            self._save()
+
+    def end(self, status: Literal["done", "failed"]) -> None:
+        """Gives the turn back."""
+        self._ended.set()
+        self._thread.join()
+        with self._lock:
+            self._entry = self._entry.model_copy(update={"status": status})
+            self._save()
+
+    def _save(self) -> None:
+        self._bucket.write(_key(self._folder, self._entry.number), self._entry.model_dump_json().encode())
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._lease / 4):
+            with self._lock, contextlib.suppress(OSError):  # a store that is away: the lease may run out
+                self._entry = self._entry.model_copy(update={"beat": self._entry.beat + 1})
+                self._save()
+
+
+@contextlib.contextmanager
+def turn(
+    bucket: Bucket, model_name: str, action: str, *, wait: float = 60.0, lease: float = LEASE_SECONDS
+) -> Iterator[Turn]:
+    """Waits for the turn in a model's folder, and gives it back at the end.
+
+    Args:
+        bucket: where the model is released.
+        model_name: its folder there.
+        action: what is being done, for those who have to wait.
+        wait: how many seconds to wait for another writer.
+        lease: after how many seconds of silence a writer counts as dead.
+
+    Raises:
+        BucketBusyError: if another writer is still at work after `wait` seconds.
+    """
+    folder = f"{model_name}/{PRIVATE}/journal"
+    mine = _take(bucket, folder, action, wait, lease)
+    try:
+        yield mine
+    except BaseException:
+        with contextlib.suppress(Exception):  # what went wrong first is what must be told
+            mine.end("failed")
+        raise
+    mine.end("done")
+
+
+def read_state(bucket: Bucket, model_name: str) -> State:
+    """The newest state; an empty one for a model that was never released."""
+    entry = _newest(bucket, f"{model_name}/{PRIVATE}/journal")
+    return entry.state if entry else State()
+
+
+def _take(bucket: Bucket, folder: str, action: str, wait: float, lease: float) -> Turn:
+    give_up = time.monotonic() + wait
+    seen: tuple[int, int] | None = None
+    seen_at = 0.0
+    while True:
+        last = _newest(bucket, folder)
+        now = time.monotonic()
+        if last and (last.number, last.beat) != seen:
+            seen, seen_at = (last.number, last.beat), now
+        if last is None or last.status != "active" or last.holder.is_dead() or now - seen_at > lease:
+            entry = Entry(
+                number=last.number + 1 if last else 1,
+                action=action,
+                status="active",
+                holder=me(),
+                # Inherited until it is settled: this process may die as well before it comes to it.
+                version=last.version if last and last.status != "done" else None,
+                state=last.state if last else State(),
+            )
+            if bucket.create(_key(folder, entry.number), entry.model_dump_json().encode()):
+                _forget(bucket, folder, entry.number)
+                return Turn(bucket, folder, entry, lease)
+        elif now > give_up:
+            raise BucketBusyError(
+                f"{bucket.url}/{folder.split('/')[0]} is being written by process {last.holder.pid} of "
+                f"{last.holder.user} on {last.holder.machine.split('/')[0]} ({last.action}); wait for it, "
+                "or end it"
+            )
+        else:
+            time.sleep(min(0.2, lease / 10))
+
+
+def _newest(bucket: Bucket, folder: str) -> Entry | None:
+    for number in reversed(_numbers(bucket, folder)):
+        key = _key(folder, number)
+        try:
+            return Entry.model_validate_json(bucket.read(key))
+        except FileNotFoundError:
+            continue  # forgotten since the listing
+        except ValidationError as error:
+            raise JournalError(
+                f"{bucket.url}/{key} is damaged: {error.errors()[0]['msg']}; restore it, or delete it to go "
+                "on "
+                "from the entry before"
+            ) from error
+    return None
+
+
+def _numbers(bucket: Bucket, folder: str) -> list[int]:
+    try:
+        names = bucket.listing(folder)
+    except FileNotFoundError:
+        return []
+    stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def _forget(bucket: Bucket, folder: str, newest: int) -> None:
+    old = [number for number in _numbers(bucket, folder) if number <= newest - _KEPT_ENTRIES]
+    bucket.remove([_key(folder, number) for number in old])
+
+
+def _key(folder: str, number: int) -> str:
+    return f"{folder}/{number:08d}.json"

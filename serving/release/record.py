@@ -1,0 +1,178 @@
+"""Releases: what a version in the bucket is, and the questions that can be asked of a bucket.
+
+A release is `<bucket>/<model>/<version>/`: the model's files and, in `assets.extra/`, `release.json`.
+Versions are integers that only grow. Nothing here writes; `serving.release.push`, `serving.release.retention` and
+`serving.release.fetch` do.
+"""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.release.bucket import Bucket, FileInfo, open_bucket
+from serving.release.digest import EXTRAS
+
+RELEASE_FILE = f"{EXTRAS}/release.json"
+WARMUP_FILE = f"{EXTRAS}/tf_serving_warmup_requests"
+ENTRY_FILES = ("model.tflite", "saved_model.pbtxt", "saved_model.cpb", "saved_model.pb")
+"""The files that make a folder servable, in the order in which they are written: after all others."""
+FORMAT_VERSION = 1
+
+# What absl::SimpleAtoi accepts, by which TensorFlow Serving finds version folders; negatives it then drops.
+_INTEGER = re.compile(r"\s*\+?(\d+)\s*", re.ASCII)
+_LARGEST = 2**63 - 1
+
+
+class ReleaseError(RuntimeError):
+    """A version is not a whole release; the message names what is wrong."""
+
+
+class Rollback(BaseModel):
+    """Why an old model was released anew."""
+
+    model_config = ConfigDict(frozen=True)
+
+    from_version: int
+    to_version: int
+    reason: str
+    time: str
+    by: str
+    withdrawn: dict[str, int] = Field(default={}, description="digests taken back, with their newest version")
+
+
+class Release(BaseModel):
+    """The record of one version, as it lies in `assets.extra/release.json`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    model_name: str
+    version: int
+    digest: str = Field(description="the model's digest: what verdicts name")
+    files: dict[str, str] = Field(description="SHA-256 of every file of the version but this one")
+    size_bytes: int = Field(description="bytes of the model's own files, assets.extra left out")
+    created: str = Field(description="when, in UTC, ISO 8601")
+    variant: str = "float"
+    signatures: list[str] = []
+    lineage: dict[str, Any] = {}
+    verdicts: list[dict[str, Any]] = []
+    rollback: Rollback | None = None
+
+
+def now() -> str:
+    """The time as releases record it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def parse_version(name: str) -> int | None:
+    """The version that a folder's name stands for, by TensorFlow Serving's rule (`007` is 7), or None."""
+    match = _INTEGER.fullmatch(name)
+    return int(match[1]) if match and int(match[1]) <= _LARGEST else None
+
+
+def version_folders(listing: dict[str, FileInfo]) -> dict[int, dict[str, FileInfo]]:
+    """Sorts the listing of a model's folder into versions, whole or not: each with its own files.
+
+    Of two names for one number the last in sorted order counts, as in TensorFlow Serving.
+    """
+    folders: dict[str, dict[str, FileInfo]] = {}
+    for path, info in listing.items():
+        folder, slash, rest = path.partition("/")
+        if slash and parse_version(folder) is not None:
+            folders.setdefault(folder, {})[rest] = info
+    # Ascending, so that of equal numbers the last name stays.
+    return {parse_version(folder) or 0: folders[folder] for folder in sorted(folders)}
+
+
+def is_whole(files: dict[str, FileInfo]) -> bool:
+    """Whether a version's files make it servable: its entry file, always written last, is there."""
+    return any(name in files for name in ENTRY_FILES)
+
+
+def list_versions(bucket: str | Path | Bucket, model_name: str) -> list[int]:
+    """The whole versions of a model, ascending; none if the model or the bucket is not there. One listing."""
+    return _whole_versions(open_bucket(bucket), model_name)
+
+
+def read_release(bucket: str | Path | Bucket, model_name: str, version: int) -> Release:
+    """The record of a version.
+
+    Raises:
+        ReleaseError: if there is no such version, or its record is missing or damaged.
+    """
+    where = open_bucket(bucket)
+    key = f"{model_name}/{version}/{RELEASE_FILE}"
+    try:
+        data = where.read(key)
+    except FileNotFoundError:
+        have = _whole_versions(where, model_name)
+        raise ReleaseError(
+            f"{where.url}/{key} does not exist; versions of {model_name} there: {have or 'none'}"
+        ) from None
+    return parse_release(data, f"{where.url}/{key}")
+
+
+def parse_release(data: bytes, where: str) -> Release:
+    """Reads a record; `where` names it in errors.
+
+    Raises:
+        ReleaseError: if it is damaged, or of a format newer than this one.
+    """
+    try:
+        release = Release.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ReleaseError(f"{where} is damaged: {field}: {first['msg']}") from error
+    if release.format_version > FORMAT_VERSION:
+        raise ReleaseError(
+            f"{where} has format_version {release.format_version}, this program knows {FORMAT_VERSION}: "
+            "update it"
+        )
+    return release
+
+
+def releases(bucket: str | Path | Bucket, model_name: str) -> list[Release]:
+    """Every release of a model, oldest first. Versions without a record (put there by hand) are left out."""
+    where = open_bucket(bucket)
+    found = (_read_if_there(where, model_name, version) for version in _whole_versions(where, model_name))
+    return [release for release in found if release]
+
+
+def latest_release(bucket: str | Path | Bucket, model_name: str) -> Release | None:
+    """The newest release of a model, or None if it has none."""
+    where = open_bucket(bucket)
+    for version in reversed(_whole_versions(where, model_name)):
+        release = _read_if_there(where, model_name, version)
+        if release:
+            return release
+    return None
+
+
+def find_release(bucket: str | Path | Bucket, model_name: str, digest: str) -> Release | None:
+    """The newest release of the model with this digest, or None."""
+    where = open_bucket(bucket)
+    for version in reversed(_whole_versions(where, model_name)):
+        release = _read_if_there(where, model_name, version)
+        if release and release.digest == digest:
+            return release
+    return None
+
+
+def _whole_versions(bucket: Bucket, model_name: str) -> list[int]:
+    try:
+        folders = version_folders(bucket.listing(model_name))
+    except FileNotFoundError:
+        return []
+    return sorted(version for version, files in folders.items() if is_whole(files))
+
+
+def _read_if_there(bucket: Bucket, model_name: str, version: int) -> Release | None:
+    key = f"{model_name}/{version}/{RELEASE_FILE}"
+    try:
+        return parse_release(bucket.read(key), f"{bucket.url}/{key}")
+    except FileNotFoundError:  # put there by hand, or deleted since the listing
+        return None

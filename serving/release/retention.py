@@ -1,0 +1,61 @@
+"""Which versions stay in the bucket, and the labels that hold them there."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from serving.release import placement
+from serving.release.bucket import Bucket, open_bucket
+from serving.release.journal import State, read_state, turn
+from serving.release.record import Release, ReleaseError, list_versions, releases
+
+
+def labels(bucket: str | Path | Bucket, model_name: str) -> dict[str, int]:
+    """The labels of a model's versions."""
+    return dict(read_state(open_bucket(bucket), model_name).labels)
+
+
+def set_label(bucket: str | Path | Bucket, model_name: str, label: str, version: int | None) -> None:
+    """Points a label at a version, which retention then keeps; None takes the label away.
+
+    Raises:
+        ReleaseError: if there is no such version.
+    """
+    where = open_bucket(bucket)
+    with turn(where, model_name, f"label {label}") as mine:
+        have = list_versions(where, model_name)
+        if version is not None and version not in have:
+            raise ReleaseError(
+                f"cannot label version {version} of {model_name} as {label!r}: versions there are "
+                f"{have or 'none'}"
+            )
+        kept = {name: number for name, number in mine.state.labels.items() if name != label}
+        if version is not None:
+            kept[label] = version
+        mine.record(mine.state.model_copy(update={"labels": kept}), mine.unfinished)
+
+
+def prune(
+    bucket: Bucket, model_name: str, keep: int, state: State, step: placement.Step = lambda _: None
+) -> list[int]:
+    """Deletes what `expendable` names; the caller holds the turn. Returns the versions deleted."""
+    doomed = expendable(releases(bucket, model_name), keep, state.labels.values(), state.withdrawn)
+    for version in doomed:
+        placement.remove(bucket, model_name, version, step=step)
+    return doomed
+
+
+def expendable(
+    have: list[Release], keep: int, pinned: Collection[int], withdrawn: Collection[str]
+) -> list[int]:
+    """The versions that may go: not among the newest `keep`, not labelled, and not the newest good one.
+
+    Args:
+        have: the releases there, oldest first.
+        keep: how many of the newest stay, at least 1.
+        pinned: versions that a label names.
+        withdrawn: digests that were rolled back from, which do not count as good.
+    """
+    stay = {release.version for release in have[-max(keep, 1) :]} | set(pinned)
+    good = [release.version for release in have if release.digest not in withdrawn]
+    stay.update(good[-1:])
+    return [release.version for release in have if release.version not in stay]

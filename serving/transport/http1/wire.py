@@ -1,0 +1,47 @@
+"""The bytes of a response's head, and the path in a request line."""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+import httptools
+
+from serving.transport.http1.message import Answer
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE = b"connection: close\r\n"
+KEEP_ALIVE = b"connection: keep-alive\r\n"
+TEXT = b"content-type: text/plain; charset=utf-8\r\n"
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n".encode() for code, reason in _REASONS.items()}
+_date: tuple[int, bytes] = (0, b"")
+
+
+def response_head(answer: Answer, connection: bytes) -> bytes:
+    """Status line and headers of a response; `connection` is a whole line or nothing."""
+    return b"%b%bcontent-length: %d\r\n%b%b\r\n" % (
+        _LINES[answer.status],
+        answer.headers,
+        len(answer.body),
+        _date_line(),
+        connection,
+    )
+
+
+def path_of(target: bytes) -> str:
+    """The path of a request's target, still encoded; empty where there is none."""
+    if not target.startswith(b"/"):
+        try:
+            target = httptools.parse_url(target).path or b""  # an absolute target, as proxies are sent
+        except httptools.HttpParserInvalidURLError:
+            return ""
+    return target.partition(b"?")[0].decode("latin-1")
+
+
+def _date_line() -> bytes:
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, f"date: {formatdate(now, usegmt=True)}\r\n".encode())
+    return _date[1]

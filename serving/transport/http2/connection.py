@@ -1,0 +1,247 @@
+"""An HTTP/2 connection, the server's side: its life, its streams, and the bytes as they come.
+
+It is a protocol of our own because there is none for asyncio that costs less than the models that are served:
+`docs/serving.md` has the comparison. What a client does wrong ends its stream or the connection, as RFC 9113 says.
+`receiving.py` has the frames that come, `sending.py` those that go.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from serving.transport.http2 import frames
+from serving.transport.http2.application import Application, Http2Limits
+from serving.transport.http2.budget import Budget
+from serving.transport.http2.frames import ErrorCode, H2ConnectionError, Setting
+from serving.transport.http2.headers import LARGEST_HEADER_LIST, Head
+from serving.transport.http2.receiving import CONNECTION_WINDOW, STREAM_WINDOW, Receiver
+from serving.transport.http2.sending import Sender
+from serving.transport.http2.stream import Stream
+from serving.transport.listener import Listener, peer_address
+
+log = logging.getLogger("slipway.server")
+
+_REMEMBERED = 1000
+_PREFACE_SECONDS = 20.0
+_SLOW_SECONDS = 60.0
+_BYTES_PER_SECOND = 1024
+_DRAIN_PING = b"draining"
+_DRAIN_SECONDS = 1.0
+
+
+class Http2Connection(asyncio.Protocol):
+    """One client's connection.
+
+    Args:
+        application: what answers.
+        limits: what the client may do.
+        listener: where the connection came by.
+
+    Attributes:
+        sender: the other direction.
+        streams: the requests that are open, by number.
+        last_number: that of the newest one.
+        forgotten: the streams that we ended and of whose end the client may not have known yet.
+        refusing: whether new requests are refused, because the connection is about to end.
+        peer: the client's address, as gRPC writes it.
+    """
+
+    def __init__(self, application: Application, limits: Http2Limits, listener: Listener) -> None:
+        self._application = application
+        self._limits = limits
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._made_at = self._since = self._loop.time()
+        self._budget = Budget(self._made_at)
+        self._receiver = Receiver(self, self._budget)
+        self._rest = b""
+        self._prefaced = self._draining = self._closing = False
+        self._stall = (0, self._made_at)
+        self.streams: dict[int, Stream] = {}
+        self.last_number = 0
+        self.forgotten: dict[int, None] = {}
+        self.refusing = False
+        self.peer = ""
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio."""
+        self._transport = transport
+        self.peer = peer_address(transport)
+        self.sender = Sender(transport)
+        self._listener.opened(self)
+        ours = {
+            Setting.MAX_CONCURRENT_STREAMS: self._limits.streams,
+            Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            Setting.MAX_HEADER_LIST_SIZE: LARGEST_HEADER_LIST,
+        }
+        more = frames.long(CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
+        transport.write(frames.settings_frame(ours) + frames.frame(frames.WINDOW_UPDATE, 0, 0, more))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio. Nobody waits for answers any more."""
+        self._closing = True
+        self._listener.closed(self)
+        for stream in list(self.streams.values()):
+            self.close(stream)
+
+    def pause_writing(self) -> None:
+        """See asyncio. Who takes nothing is not read from either."""
+        self.sender.paused = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        self.sender.resume()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        if self._closing:
+            return
+        if self._rest:
+            data = self._rest + data
+        position, size = 0, len(data)
+        try:
+            if not self._prefaced:
+                if not data.startswith(frames.PREFACE[:size]):
+                    raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "this port speaks HTTP/2 only")
+                if size < len(frames.PREFACE):
+                    self._rest = data
+                    return
+                self._prefaced = True
+                position = len(frames.PREFACE)
+            while size - position >= frames.FRAME_HEADER_BYTES:
+                high, low, kind, flags, number = frames.FRAME_HEADER.unpack_from(data, position)
+                length = high << 8 | low
+                start = position + frames.FRAME_HEADER_BYTES
+                if length > frames.DEFAULT_MAX_FRAME:
+                    raise H2ConnectionError(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+                if size - start < length:
+                    break
+                position = start + length
+                self._receiver.take(kind, flags, number & frames.STREAM_MASK, data[start:position])
+        except H2ConnectionError as fault:
+            self._fail(fault)
+            return
+        self._rest = data[position:]
+        self.sender.flush()
+
+    def check(self, now: float) -> None:
+        """See `listener.Connection`."""
+        limits = self._limits
+        if not self._prefaced:
+            if now - self._made_at > _PREFACE_SECONDS:
+                self.abort()
+            return
+        aged = limits.age_seconds and now - self._made_at > limits.age_seconds
+        if aged or (limits.idle_seconds and not self.streams and now - self._since > limits.idle_seconds):
+            self.drain()
+        if not self.sender.blocked or self._stall[0] != self.sender.progress:
+            self._stall = (self.sender.progress, now)
+        elif now - self._stall[1] > _SLOW_SECONDS:
+            self.abort()
+            return
+        for stream in list(self.streams.values()):
+            if stream.handler and stream.handler.is_prompt and not stream.is_complete:
+                allowed = _SLOW_SECONDS + stream.received / _BYTES_PER_SECOND
+                if now - stream.opened_at > allowed:
+                    self.reset(stream, ErrorCode.CANCEL)
+        self.sender.flush()
+
+    def drain(self) -> None:
+        """See `listener.Connection`. What is sent until the client has learned of it is still answered."""
+        if self._draining or self._closing:
+            return
+        self._draining = True
+        self.sender.write(frames.goaway_frame(frames.LARGEST_WINDOW, ErrorCode.NO_ERROR))
+        self.sender.write(frames.frame(frames.PING, 0, 0, _DRAIN_PING))
+        self.sender.flush()
+        self._loop.call_later(_DRAIN_SECONDS, self._refuse_more)
+
+    def abort(self) -> None:
+        """See `listener.Connection`."""
+        self._transport.abort()
+
+    def open(self, number: int, head: Head, *, complete: bool) -> None:
+        """A request has begun."""
+        self.last_number = number
+        stream = Stream(number, STREAM_WINDOW, self._loop.time(), self.answered)
+        if self.refusing or len(self.streams) >= self._limits.streams:
+            self._budget.spend(stream.opened_at)
+            self.forget(number)
+            self.sender.reset(stream, ErrorCode.REFUSED_STREAM)
+            return
+        stream.is_complete = complete
+        self.streams[number] = stream
+        self.sender.opened(stream)
+        if head.fault:
+            self.reset(stream, ErrorCode.PROTOCOL_ERROR)
+            return
+        stream.expected = head.content_length
+        self._application.open(self, stream, head)
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """The application has taken so much of a stream: the client may send as much more."""
+        self._receiver.consumed(stream, size)
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """Ends a stream at once, from our side."""
+        if stream.number in self.streams:
+            self.close(stream)
+            self.sender.reset(stream, code)
+            self.forget(stream.number)
+
+    def answered(self, stream: Stream) -> None:
+        """A stream's answer has gone out whole. What the client still sends for it is not wanted."""
+        self._budget.earn()
+        if not stream.is_complete:
+            no_error = frames.long(ErrorCode.NO_ERROR)
+            self.sender.write(frames.frame(frames.RST_STREAM, 0, stream.number, no_error))
+            self.forget(stream.number)
+        self.close(stream)
+
+    def close(self, stream: Stream) -> None:
+        """A stream has ended, in whatever way."""
+        self.streams.pop(stream.number, None)
+        handler, stream.handler = stream.handler, None
+        if handler:
+            handler.closed()
+        self.sender.forget(stream)
+        if not self.streams:
+            self._since = self._loop.time()
+            if self.refusing:
+                self._loop.call_soon(self._end)
+
+    def forget(self, number: int) -> None:
+        """Frames for a stream that we have ended may still come, and mean nothing."""
+        self.forgotten[number] = None
+        if len(self.forgotten) > _REMEMBERED:
+            del self.forgotten[next(iter(self.forgotten))]
+
+    def pinged(self, payload: bytes) -> None:
+        """The client has answered a PING: if it was that of `drain`, it sends no more requests."""
+        if payload == _DRAIN_PING and self._draining:
+            self._refuse_more()
+
+    def _refuse_more(self) -> None:
+        if self.refusing or self._closing:
+            return
+        self.refusing = True
+        self.sender.write(frames.goaway_frame(self.last_number, ErrorCode.NO_ERROR))
+        self.sender.flush()
+        if not self.streams:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.streams and not self._closing:
+            self._closing = True
+            self.sender.flush()
+            self._transport.close()
+
+    def _fail(self, fault: H2ConnectionError) -> None:
+        log.debug("an HTTP/2 connection from %s ends: %s", self.peer, fault)
+        self._closing = True
+        self.sender.write(frames.goaway_frame(self.last_number, fault.code, str(fault)))
+        self.sender.flush()
+        self._transport.close()

@@ -1,0 +1,149 @@
+"""Header blocks: HPACK by the `hpack` package, with what was decoded before remembered, and the rules of section 8.
+
+A client sends nearly the same headers with every call, and once they are in its table, the same few bytes. As long
+as the table does not change, the same bytes mean the same headers, which then are neither decoded nor checked again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hpack import Decoder, HPACKError
+from hpack.exceptions import OversizedHeaderListError
+from hpack.table import HeaderTable
+
+from serving.transport.http2.frames import ErrorCode, H2ConnectionError
+
+LARGEST_HEADER_LIST = 65_536
+_REMEMBERED = 64
+_REMEMBERED_BYTES = 1024
+_PSEUDO = (b":method", b":scheme", b":path", b":authority")
+_NEEDED = {b":method", b":scheme", b":path"}
+_CONNECTION_SPECIFIC = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+
+
+class Head:
+    """The headers of a request.
+
+    Attributes:
+        fields: all of them, pseudo-headers first.
+        fault: why no request may have them; empty if it may.
+        content_length: what it says, -1 for nothing.
+        memo: for the application: what it found out about these headers.
+    """
+
+    __slots__ = ("content_length", "fault", "fields", "memo")
+
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self.fields = fields
+        self.fault = _fault(fields)
+        length = self.get(b"content-length")
+        self.content_length = int(length) if length.isdigit() else -1
+        self.memo: Any = None
+
+    def get(self, name: bytes) -> bytes:
+        """The first value of a header; empty if it is not there."""
+        for key, value in self.fields:
+            if key == name:
+                return value
+        return b""
+
+
+class _Table(HeaderTable):
+    """A header table that counts its changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes = 0
+
+    def add(self, name: bytes, value: bytes) -> None:
+        self.changes += 1
+        super().add(name, value)
+
+    def _shrink(self) -> None:
+        self.changes += 1
+        super()._shrink()
+
+
+class HeaderDecoder:
+    """Decodes the header blocks of one connection, in the order they come."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(max_header_list_size=LARGEST_HEADER_LIST)
+        self._table = _Table()
+        self._decoder.header_table = self._table
+        self._heads: dict[bytes, Head] = {}
+
+    def decode(self, block: bytes) -> Head:
+        """The headers of a block.
+
+        Raises:
+            H2ConnectionError: if it cannot be decoded, after which no other can.
+        """
+        head = self._heads.get(block)
+        if head is not None:
+            return head
+        changes = self._table.changes
+        try:
+            head = Head(
+                [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+            )
+        except OversizedHeaderListError as error:
+            raise H2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "the headers are too large") from error
+        except HPACKError as error:
+            raise H2ConnectionError(ErrorCode.COMPRESSION_ERROR, f"HPACK: {error}") from error
+        if self._table.changes != changes:
+            self._heads.clear()
+        elif len(block) <= _REMEMBERED_BYTES:
+            if len(self._heads) >= _REMEMBERED:
+                self._heads.clear()
+            self._heads[block] = head
+        return head
+
+
+def trailer_fault(head: Head) -> str:
+    """Why no trailers may be these; empty if they may."""
+    return "pseudo-headers in trailers" if any(name[:1] == b":" for name, _ in head.fields) else ""
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """A header as HPACK's literal that changes no table, neither compressed nor remembered."""
+    return b"\x00" + _string(name) + _string(value)
+
+
+def status(code: int) -> bytes:
+    """The pseudo-header :status."""
+    return b"\x88" if code == 200 else b"\x08" + _string(b"%d" % code)
+
+
+def _string(text: bytes) -> bytes:
+    size = len(text)
+    if size < 0x7F:
+        return bytes((size,)) + text
+    out = bytearray(b"\x7f")
+    size -= 0x7F
+    while size >= 0x80:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out) + text
+
+
+def _fault(fields: Sequence[tuple[bytes, bytes]]) -> str:
+    seen: set[bytes] = set()
+    regular = False
+    for name, value in fields:
+        if name[:1] == b":":
+            if regular:
+                return "a pseudo-header after others"
+            if name not in _PSEUDO or name in seen:
+                return f"the pseudo-header {name!r} is unknown or there twice"
+            seen.add(name)
+            continue
+        regular = True
+        if name != name.lower() or not name:
+            return f"the header name {name!r} is not in lower case"
+        if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
+            return f"the header {name!r} has no place in HTTP/2"
+    if not seen >= _NEEDED:
+        return f"of the pseudo-headers {sorted(_NEEDED)} one is missing"
+    return "the path is empty" if (b":path", b"") in fields else ""

@@ -1,0 +1,190 @@
+"""The sending side of a connection: flow control, frames no larger than the client takes, one write where it can be.
+
+What does not fit the client's windows waits with its stream, and the streams that wait take turns.
+"""
+
+from collections import deque
+from typing import Any
+
+from serving.transport.http2.frames import (
+    CONTINUATION,
+    DATA,
+    DEFAULT_MAX_FRAME,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    LARGEST_WINDOW,
+    RST_STREAM,
+    ErrorCode,
+    H2ConnectionError,
+    H2StreamError,
+    frame,
+    long,
+)
+from serving.transport.http2.stream import Stream
+
+
+class Sender:
+    """Writes the frames of one connection.
+
+    Attributes:
+        paused: whether the transport holds as much as it should.
+        progress: counts what was taken, for who looks whether anything is.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._window = DEFAULT_WINDOW
+        self._initial_window = DEFAULT_WINDOW
+        self._max_frame = DEFAULT_MAX_FRAME
+        self._waiting: deque[Stream] = deque()
+        self._out: list[bytes] = []
+        self.paused = False
+        self.progress = 0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something waits for the client to take it."""
+        return bool(self._waiting) or self.paused
+
+    def opened(self, stream: Stream) -> None:
+        """Gives a new stream its window."""
+        stream.send_window = self._initial_window
+
+    def write(self, data: bytes) -> None:
+        """Adds a whole frame to what is written by the next `flush`."""
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Writes what has been added."""
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+    def headers(self, stream: Stream, block: bytes, *, end: bool = False) -> None:
+        """Adds a header block."""
+        flags = END_STREAM if end else 0
+        if len(block) <= self._max_frame:
+            self._out.append(frame(HEADERS, flags | END_HEADERS, stream.number, block))
+            return
+        parts = [block[i : i + self._max_frame] for i in range(0, len(block), self._max_frame)]
+        self._out.append(frame(HEADERS, flags, stream.number, parts[0]))
+        for part in parts[1:-1]:
+            self._out.append(frame(CONTINUATION, 0, stream.number, part))
+        self._out.append(frame(CONTINUATION, END_HEADERS, stream.number, parts[-1]))
+
+    def data(self, stream: Stream, data: bytes) -> None:
+        """Adds data, or has it wait for the client's windows."""
+        size = len(data)
+        if (
+            size <= self._max_frame
+            and size <= stream.send_window
+            and size <= self._window
+            and not stream.pending
+            and not self.paused
+        ):
+            self._window -= size
+            stream.send_window -= size
+            self._out.append(frame(DATA, 0, stream.number, data))
+            return
+        if not stream.pending:
+            self._waiting.append(stream)
+        stream.pending.append(memoryview(data))
+        self._pump()
+
+    def end(self, stream: Stream, trailers: bytes) -> None:
+        """Adds the trailers that end a stream, after its data."""
+        if stream.pending:
+            stream.trailers = trailers
+        else:
+            self.headers(stream, trailers, end=True)
+            stream.finished()
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """Adds RST_STREAM, and forgets what the stream still had to send."""
+        self.forget(stream)
+        self._out.append(frame(RST_STREAM, 0, stream.number, long(code)))
+
+    def forget(self, stream: Stream) -> None:
+        """Drops what a stream still had to send."""
+        if stream.pending:
+            stream.pending.clear()
+            self._waiting.remove(stream)
+
+    def window_update(self, stream: Stream | None, increment: int) -> None:
+        """The client takes so much more, on one stream or on all together.
+
+        Raises:
+            H2StreamError, H2ConnectionError: for increments that cannot be.
+        """
+        if stream is None:
+            self._window += increment
+            if not increment or self._window > LARGEST_WINDOW:
+                raise H2ConnectionError(_window_error(increment), f"a WINDOW_UPDATE by {increment}")
+        else:
+            stream.send_window += increment
+            if not increment or stream.send_window > LARGEST_WINDOW:
+                raise H2StreamError(_window_error(increment), f"a WINDOW_UPDATE by {increment}")
+        if self._waiting:
+            self._pump()
+
+    def initial_window(self, size: int, streams: list[Stream]) -> None:
+        """The client's INITIAL_WINDOW_SIZE, which changes the windows of all streams.
+
+        Raises:
+            H2ConnectionError: if one would become too large.
+        """
+        change, self._initial_window = size - self._initial_window, size
+        for stream in streams:
+            stream.send_window += change
+            if stream.send_window > LARGEST_WINDOW:
+                raise H2ConnectionError(
+                    ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE overflows a window"
+                )
+        self._pump()
+
+    def max_frame(self, size: int) -> None:
+        """The client's MAX_FRAME_SIZE."""
+        self._max_frame = size
+
+    def resume(self) -> None:
+        """The transport takes more."""
+        self.paused = False
+        self._pump()
+        self.flush()
+
+    def _pump(self) -> None:
+        """Sends what the windows allow, one frame of each stream in turn."""
+        stuck = 0
+        while self._waiting and stuck < len(self._waiting) and self._window > 0 and not self.paused:
+            stream = self._waiting.popleft()
+            part = stream.pending[0]
+            size = min(len(part), stream.send_window, self._window, self._max_frame)
+            if size <= 0 and len(part):
+                self._waiting.append(stream)
+                stuck += 1
+                continue
+            stuck = 0
+            self.progress += 1
+            self._window -= size
+            stream.send_window -= size
+            self._out.append(frame(DATA, 0, stream.number, bytes(part[:size])))
+            if size < len(part):
+                stream.pending[0] = part[size:]
+            else:
+                stream.pending.popleft()
+            if stream.pending:
+                self._waiting.append(stream)
+            elif stream.trailers is not None:
+                self.headers(stream, stream.trailers, end=True)
+                stream.finished()
+            else:
+                stream.drained()
+            self.flush()  # so that the transport can say when it has enough
+
+
+def _window_error(increment: int) -> ErrorCode:
+    return ErrorCode.FLOW_CONTROL_ERROR if increment else ErrorCode.PROTOCOL_ERROR
