@@ -17,19 +17,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 
 from benchmarks.serving_peers import PEERS, start_peer
+from serving.client.local import ServerProcess, own_server, serve, wait_until_ready
 from serving.engine.open import EngineOptions, open_engine
+from serving.messages.dtypes import Array
 from serving.messages.protos import predict_pb2
 from serving.messages.tensors import to_proto
-from tests.serving.process import start
 
 HERE = Path(__file__).parent
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,12 @@ def grpc_body(alias: str, value: Array) -> bytes:
 
 
 @contextmanager
-def own(folder: Path, *flags: str) -> Iterator[tuple[int, int, int]]:
-    with start(f"--model_base_path={folder}", *flags) as server:
-        yield server.process.pid, server.rest_port, server.grpc_port
+def own(folder: Path, *flags: str) -> Iterator[ServerProcess]:
+    with tempfile.TemporaryDirectory() as scratch:
+        command = own_server(f"--model_base_path={folder}", *flags)
+        with serve(command, Path(scratch) / "log.txt") as server:
+            wait_until_ready(server, "default", 60)
+            yield server
 
 
 def _cpu(pid: int) -> float:
@@ -142,17 +144,17 @@ def measure(name: str, folder: Path, seconds: float, clients: list[int], batches
     for rows, used in rows_engine.items():
         print(f"{name:18} engine in process, batch {rows:3}: {used:9.0f} µs CPU a call")
     for flags in ((), ("--enable_batching",)):
-        with own(folder, *flags) as (pid, rest_port, grpc_port):
+        with own(folder, *flags) as server:
             for rows in batches:
                 alias, value = example(model, rows)
                 for count in clients:
                     label = f"{name} {'batching' if flags else 'plain':8} batch {rows:3} clients {count:3}"
                     runs = (
-                        ("REST", plain_rest_body(alias, value), ("--port", str(rest_port))),
-                        ("gRPC", grpc_body(alias, value), ("--port", str(grpc_port), "--grpc")),
+                        ("REST", plain_rest_body(alias, value), ("--port", str(server.rest_port))),
+                        ("gRPC", grpc_body(alias, value), ("--port", str(server.grpc_port), "--grpc")),
                     )
                     for way, body, where in runs:
-                        result = load(pid, f"{label} {way}", body, count, seconds, *where)
+                        result = load(server.process.pid, f"{label} {way}", body, count, seconds, *where)
                         results.append(result)
                         _show(result, rows_engine[rows])
     return results

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.client.local import free_port
+from serving.client.local import free_port, stop
 
 SCRIPTS = Path(__file__).parent / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "slipway-benchmark-peers"
@@ -65,12 +65,7 @@ def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
         _wait(process, port, PEERS[name].path)
         yield process.pid, port, PEERS[name].path
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         with contextlib.suppress(ProcessLookupError):  # workers that outlive their parent
             os.killpg(process.pid, signal.SIGKILL)
 

@@ -8,13 +8,14 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from benchmarks.serving import example
-from tests.serving.process import start
+from serving.client.local import own_server, serve
 
 RUNTIMES = {"saved_model": "tensorflow", "litert": "ai_edge_litert.interpreter"}
 
@@ -31,8 +32,11 @@ def first_answer_seconds(folder: Path, model: str) -> float:
     _, value = example(model, 1)
     body = json.dumps({"instances": value.tolist()}).encode()
     started = time.perf_counter()
-    with start(f"--model_base_path={folder}", ready=False) as server:
-        request = urllib.request.Request(server.url + "/v1/models/default:predict", body)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        serve(own_server(f"--model_base_path={folder}"), Path(scratch) / "log.txt") as server,
+    ):
+        request = urllib.request.Request(server.rest + "/v1/models/default:predict", body)
         while True:
             try:
                 with urllib.request.urlopen(request) as response:

@@ -1,4 +1,4 @@
-"""Errors as clients see them: a canonical code and a message, mapped to HTTP as TensorFlow Serving does."""
+"""The base of errors that a user can put right, and errors as clients see them: a canonical code and a message."""
 
 from enum import IntEnum
 
@@ -46,6 +46,14 @@ HTTP_STATUS: dict[Code, int] = {
 }
 
 _LONGEST = 1024
+
+
+class UserError(Exception):
+    """What the user can put right: the message says what is wrong and what to do.
+
+    The command line prints it without a traceback and exits with 2. Subclasses derive from a standard exception too
+    (`class ConfigError(UserError, ValueError)`), so that code can catch them by their kind.
+    """
 
 
 class ServingError(Exception):

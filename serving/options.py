@@ -7,10 +7,10 @@ from serving.engine.open import EngineOptions
 from serving.flags import Flags
 from serving.inference.batching_options import BatchingOptions, read_batching
 from serving.manager.loader import LoadOptions, WarmUp
-from serving.manager.model_config import ModelConfig, read_model_config, validate
+from serving.manager.model_config import ServedModel, read_model_config, validate
 from serving.manager.options import ManagerOptions
 from serving.messages.declared import MonitoringConfig
-from serving.messages.text_config import ConfigError, read_text
+from serving.messages.text_config import ServerConfigError, read_text
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 from serving.rest.app import RestOptions
@@ -20,40 +20,42 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 def check(flags: Flags) -> None:
-    """Raises ConfigError for flags that do not go together, naming them."""
+    """Raises ServerConfigError for flags that do not go together, naming them."""
     if not flags.port and not flags.grpc_socket_path:
-        raise ConfigError("server_options.port and server_options.grpc_socket_path are not set: give one")
+        raise ServerConfigError(
+            "server_options.port and server_options.grpc_socket_path are not set: give one"
+        )
     if flags.batching_parameters_file and not flags.enable_batching:
-        raise ConfigError("--batching_parameters_file needs --enable_batching")
+        raise ServerConfigError("--batching_parameters_file needs --enable_batching")
     if flags.access_log not in ("none", "json"):
-        raise ConfigError(f"--access_log is {flags.access_log!r}: it must be none or json")
+        raise ServerConfigError(f"--access_log is {flags.access_log!r}: it must be none or json")
     if flags.rest_api_enable_ssl and not flags.ssl_config_file:
-        raise ConfigError("--rest_api_enable_ssl needs --ssl_config_file")
+        raise ServerConfigError("--rest_api_enable_ssl needs --ssl_config_file")
     pools = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
     if flags.tensorflow_session_parallelism and any(pools):
-        raise ConfigError(
+        raise ServerConfigError(
             "give either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
             "--tensorflow_inter_op_parallelism, not both"
         )
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= 65535:
-            raise ConfigError(f"--{name}={getattr(flags, name)} is no port: 0 to 65535")
+            raise ServerConfigError(f"--{name}={getattr(flags, name)} is no port: 0 to 65535")
     for name in ("rest_api_timeout_in_ms", "max_request_bytes"):
         if getattr(flags, name) <= 0:
-            raise ConfigError(f"--{name}={getattr(flags, name)} must be more than 0")
+            raise ServerConfigError(f"--{name}={getattr(flags, name)} must be more than 0")
 
 
-def models(flags: Flags) -> list[ModelConfig]:
+def models(flags: Flags) -> list[ServedModel]:
     """The models that the flags ask for.
 
     Raises:
-        ConfigError: if there is none, or the configuration file cannot be used.
+        ServerConfigError: if there is none, or the configuration file cannot be used.
     """
     if flags.model_config_file:
         return read_model_config(flags.model_config_file)
     if not flags.model_base_path:
-        raise ConfigError("Both --model_base_path and --model_config_file are empty! Give one of them")
-    configs = [ModelConfig(flags.model_name, flags.model_base_path)]
+        raise ServerConfigError("Both --model_base_path and --model_config_file are empty! Give one of them")
+    configs = [ServedModel(flags.model_name, flags.model_base_path)]
     validate(configs)
     return configs
 
@@ -84,7 +86,7 @@ def batching(flags: Flags) -> BatchingOptions | None:
     """How requests are joined, if they are and models have no parameters of their own.
 
     Raises:
-        ConfigError: if the parameters file cannot be used.
+        ServerConfigError: if the parameters file cannot be used.
     """
     if not flags.enable_batching:
         return None
@@ -97,7 +99,7 @@ def own_batching(folder: Path) -> BatchingOptions | None:
     """A version's own parameters; one without them is not batched, as in TensorFlow Serving.
 
     Raises:
-        ConfigError: if they cannot be used.
+        ServerConfigError: if they cannot be used.
     """
     path = folder / OWN_BATCHING
     return read_batching(str(path)) if path.is_file() else None
@@ -107,7 +109,7 @@ def rest(flags: Flags) -> RestOptions:
     """How the REST API behaves.
 
     Raises:
-        ConfigError: if the monitoring file cannot be used.
+        ServerConfigError: if the monitoring file cannot be used.
     """
     path = None
     if flags.monitoring_config_file:

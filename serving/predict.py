@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from serving.client.base import Array, PredictError
-from serving.client.client import Client
+from serving.client import Client, PredictError
 from serving.client.rows import Row, RowError, read_rows
+from serving.messages.dtypes import Array
 from serving.messages.tfrecord import RecordError
 
 _PROGRESS_FROM = 100

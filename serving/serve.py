@@ -21,11 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     import uvloop  # from here on late, so that --help and --version answer at once
 
-    from serving.server import ConfigError, StartError, run
+    from serving.messages.text_config import ServerConfigError
+    from serving.server import StartError, run
 
     try:
         uvloop.run(run(flags))
-    except (ConfigError, StartError) as error:
+    except (ServerConfigError, StartError) as error:
         print(error, file=sys.stderr, flush=True)
         return 255
     return 0

@@ -12,15 +12,15 @@ from typing import Any
 
 from serving import options
 from serving.engine.base import Engine
-from serving.errors import ServingError
+from serving.errors import ServingError, UserError
 from serving.flags import Flags
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.dataplane import DataPlane
 from serving.inference.warmup import warm_up
 from serving.manager.manager import ModelManager
-from serving.manager.model_config import ModelConfig, read_model_config
-from serving.manager.state import State, Version
-from serving.messages.text_config import ConfigError
+from serving.manager.model_config import ServedModel, read_model_config, request_logging
+from serving.manager.state import Version, VersionState
+from serving.messages.text_config import ServerConfigError
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.ops.metrics import Metrics
@@ -37,7 +37,7 @@ log = logging.getLogger("slipway.server")
 _SWITCH_SECONDS = 0.0005
 
 
-class StartError(RuntimeError):
+class StartError(UserError, RuntimeError):
     """The server cannot start; the message says why."""
 
 
@@ -46,7 +46,7 @@ async def run(flags: Flags) -> None:
 
     Raises:
         StartError: if it cannot.
-        ConfigError: if the flags or a file they name cannot be used.
+        ServerConfigError: if the flags or a file they name cannot be used.
     """
     options.check(flags)
     models = options.models(flags)
@@ -79,13 +79,13 @@ class Server:
         )
         self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
 
-    async def run(self, models: list[ModelConfig]) -> None:
+    async def run(self, models: list[ServedModel]) -> None:
         """Serves these models until a signal comes."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self._logs.configure(models)
+        self._logs.configure(request_logging(models))
         rest = rpc = None
         tasks: list[asyncio.Task[Any]] = []
         try:
@@ -123,7 +123,7 @@ class Server:
             await asyncio.to_thread(self._manager.stop)
             await asyncio.to_thread(self._logs.close)
 
-    def _load(self, models: list[ModelConfig]) -> None:
+    def _load(self, models: list[ServedModel]) -> None:
         """Waits for the first versions. One bad model among several is reported, and does not stop the others."""
         try:
             self._manager.set_models(models)
@@ -149,7 +149,7 @@ class Server:
     def _is_ready(self) -> bool:
         return not self._rest.draining and not self._manager.not_ready()
 
-    async def _poll_config(self, last: Sequence[ModelConfig]) -> None:
+    async def _poll_config(self, last: Sequence[ServedModel]) -> None:
         """Reads the model configuration file again and again; errors are logged and change nothing."""
         while True:
             await asyncio.sleep(self._flags.model_config_file_poll_wait_seconds)
@@ -158,9 +158,9 @@ class Server:
                 if models == last:
                     continue
                 await asyncio.to_thread(self._manager.set_models, models)
-                self._logs.configure(models)
+                self._logs.configure(request_logging(models))
                 last = models
-            except (ConfigError, ServingError) as error:
+            except (ServerConfigError, ServingError) as error:
                 log.error("reloading %s failed: %s", self._flags.model_config_file, error)
 
     def _ready_line(self) -> str:
@@ -173,7 +173,7 @@ class Server:
         models = []
         for config in self._manager.configs():
             statuses = self._manager.status(config.name)
-            numbers = [str(status.version) for status in statuses if status.state is State.AVAILABLE]
+            numbers = [str(status.version) for status in statuses if status.state is VersionState.AVAILABLE]
             models.append(f"{config.name} ({', '.join(numbers) or 'not available'})")
         return (
             f"Slipway model server is ready: {', '.join(filter(None, places))}. Models: {', '.join(models)}"
@@ -189,6 +189,3 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
-
-
-__all__ = ["ConfigError", "Server", "StartError", "run"]

@@ -12,8 +12,8 @@ from components.artifacts import Verdict
 from components.canary.config import CanaryConfig
 from components.canary.gate import Golden, run_canary
 from components.canary.process import MODEL
-from components.evaluate.baseline import SERVING
 from components.evaluate.predict import example_files
+from components.names import SERVING
 from components.push.warmup import write_warmup
 from components.raw import raw_inputs, read_examples
 from components.verdict import write_verdict

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from components.canary.config import CanaryConfig
-from components.canary.process import MODEL, ServerProcess, StartupError, serve, wait_until_ready
+from components.canary.process import MODEL, VERSION, serve_candidate
+from components.names import CANARY_GATE
 from components.verdict import Check, Verdict, judge
-from serving.client.base import PredictError
-from serving.client.client import Client
+from serving.client import Client, PredictError
+from serving.client.local import ServerError, ServerProcess, wait_until_ready
 from serving.release.digest import file_digests, model_digest
 from serving.release.record import WARMUP_FILE
 
-GATE = "canary"
 Array = np.ndarray[Any, Any]
 
 
@@ -63,24 +63,24 @@ def run_canary(model_dir: str | Path, golden: Golden, config: CanaryConfig) -> V
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="slipway-canary-") as scratch:
         try:
-            with serve(folder, config, Path(scratch)) as server:
+            with serve_candidate(folder, config, Path(scratch)) as server:
                 _try(server, folder, golden.head(config.golden_requests), config, checks)
-                code = server.died()
+                code = server.exit_code()
                 if code is not None and not any(check.status == "failed" for check in checks):
                     checks.append(_failed("server", f"it ended with exit code {code} during the canary"))
                 if any(check.status == "failed" for check in checks):
                     notes += ["the server's last lines:", *server.last_lines()]
-        except StartupError as error:
+        except ServerError as error:
             checks.append(_failed("startup", str(error)))
-    return judge(GATE, digest, checks, notes=tuple(notes))
+    return judge(CANARY_GATE, digest, checks, notes=tuple(notes))
 
 
 def _try(
     server: ServerProcess, folder: Path, golden: Golden, config: CanaryConfig, checks: list[Check]
 ) -> None:
     try:
-        took = wait_until_ready(server, config.startup_seconds)
-    except StartupError as error:
+        took = wait_until_ready(server, MODEL, config.startup_seconds, VERSION)
+    except ServerError as error:
         checks.append(_failed("startup", str(error)))
         return
     checks.append(_at_most("startup seconds", took, config.startup_seconds))

@@ -1,1 +1,6 @@
-"""The client's two transports; `serving.client.client` chooses by the URL."""
+"""The client of a model server: `from serving.client import Client`."""
+
+from serving.client.base import PredictError
+from serving.client.client import Client
+
+__all__ = ["Client", "PredictError"]

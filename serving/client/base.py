@@ -6,13 +6,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving.errors import Code
+from serving.errors import Code, UserError
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 
-Array = np.ndarray[Any, Any]
 
-
-class PredictError(RuntimeError):
+class PredictError(UserError, RuntimeError):
     """The server refused, or could not be reached. `code` is the canonical status code."""
 
     def __init__(self, code: Code, message: str) -> None:

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from serving.client.base import Array, Fields, PredictError, Target, Transport, to_array
+from serving.client.base import Fields, PredictError, Target, Transport, to_array
 from serving.errors import Code
+from serving.messages.dtypes import Array
 
 Result = TypeVar("Result")
 _RETRIED = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)

@@ -10,9 +10,10 @@ import httpx
 import numpy as np
 import orjson
 
-from serving.client.base import Array, Fields, PredictError, Target, to_array
+from serving.client.base import Fields, PredictError, Target, to_array
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import HTTP_STATUS, Code
+from serving.messages.dtypes import Array
 
 _CODES = {
     400: Code.INVALID_ARGUMENT,

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from serving.errors import UserError
 from serving.messages.tfrecord import read_records
 
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 Row = dict[str, Any]
 
 
-class RowError(ValueError):
+class RowError(UserError, ValueError):
     """A file cannot be read as rows; the message names the file and the row."""
 
 

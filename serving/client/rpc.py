@@ -6,10 +6,11 @@ from typing import Any
 
 import grpc
 
-from serving.client.base import Array, Fields, PredictError, Target
+from serving.client.base import Fields, PredictError, Target
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import Code
 from serving.messages import dtypes, tensors
+from serving.messages.dtypes import Array
 from serving.messages.protos import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
 _PREDICTION = "/tensorflow.serving.PredictionService"

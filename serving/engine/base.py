@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from serving.engine.signature import Signature
-
-Array = np.ndarray[Any, Any]
+from serving.messages.dtypes import Array
 
 
 class Engine(Protocol):

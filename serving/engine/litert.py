@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.engine.base import Array
 from serving.engine.litert_file import stored_signatures
 from serving.engine.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
 from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 from serving.messages.protos import meta_graph_pb2
 
 _SPARE_INTERPRETERS = 8

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.engine.base import Engine
+from serving.engine.preprocessing.spec import SPEC_FILE
 from serving.errors import Code, ServingError
-from serving.preprocessing.spec import SPEC_FILE
 
 LITERT_FILE = "model.tflite"
 PREPROCESSING = "preprocessing"
@@ -41,15 +41,15 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
     has_saved_model = any((folder / f"saved_model.{kind}").is_file() for kind in ("pb", "pbtxt", "cpb"))
     if has_litert and (options.prefer_litert or not has_saved_model):
         from serving.engine import litert, rows
-        from serving.engine import preprocessed as chain
-        from serving.engine import preprocessing as light
+        from serving.engine.preprocessed import PreprocessedModel
+        from serving.engine.preprocessing import engine as preprocessing
 
         model: Engine = litert.load(folder / LITERT_FILE, threads=options.litert_threads)
         single = rows.takes_single_rows(model)
         if (folder / SPEC_FILE).is_file():
-            model = chain.Chain(light.load(folder), model)
+            model = PreprocessedModel(preprocessing.load(folder), model)
         elif (folder / PREPROCESSING).is_dir():
-            model = chain.Chain(_open_saved_model(folder / PREPROCESSING, options), model)
+            model = PreprocessedModel(_open_saved_model(folder / PREPROCESSING, options), model)
         return rows.RowByRow(model) if single else model
     return _open_saved_model(folder, options)
 

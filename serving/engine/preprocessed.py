@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.engine.base import Array, Engine
+from serving.engine.base import Engine
 from serving.engine.signature import DEFAULT_SIGNATURE, Signature
 from serving.errors import Code, ServingError
+from serving.messages.dtypes import Array
 
 
-class Chain:
+class PreprocessedModel:
     """Runs one engine on another's outputs, matched by name.
 
     Every signature of either is offered; where the other has none of that name, its default one is run. Outputs

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.engine.base import Array, Engine
+from serving.engine.base import Engine
 from serving.engine.signature import Signature, TensorSpec
+from serving.messages.dtypes import Array
 
 
 def takes_single_rows(engine: Engine) -> bool:

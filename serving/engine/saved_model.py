@@ -13,13 +13,15 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.saved_model import loader_impl
 
-from serving.engine.session_model import INIT_SIGNATURE, Array, SavedModel
+from serving.engine.session_model import INIT_SIGNATURE, SavedModel
+from serving.errors import UserError
+from serving.messages.dtypes import Array
 
 _LEGACY_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _MODEL_FILES = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
 
 
-class SavedModelError(ValueError):
+class SavedModelError(UserError, ValueError):
     """The directory holds no SavedModel that can be served; the message says what is missing."""
 
 
@@ -143,6 +145,3 @@ def _run_target(session: tf.compat.v1.Session, name: str, feeds: list[tuple[str,
     graph = session.graph
     operation = graph.get_operation_by_name(name.split(":")[0])
     session.run(operation, {graph.get_tensor_by_name(tensor): value for tensor, value in feeds})
-
-
-__all__ = ["SavedModel", "SavedModelError", "load"]

@@ -16,8 +16,7 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from serving.engine.signature import Signature, TensorSpec
 from serving.messages import dtypes
-
-Array = np.ndarray[Any, Any]
+from serving.messages.dtypes import Array
 
 INIT_SIGNATURE = "__saved_model_init_op"
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.executor import expired
+from serving.messages.dtypes import Array
 from serving.ops.metrics import Metrics
 
 Run = Callable[[Mapping[str, Array], Sequence[str]], Awaitable[dict[str, Array]]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.messages.declared import BatchingParameters
-from serving.messages.text_config import ConfigError, read_text
+from serving.messages.text_config import ServerConfigError, read_text
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def read_batching(path: str) -> BatchingOptions:
     """The parameters of a BatchingParameters file.
 
     Raises:
-        ConfigError: if it cannot be read, or its values do not go together.
+        ServerConfigError: if it cannot be read, or its values do not go together.
     """
     message = read_text(path, BatchingParameters())
     given: dict[str, Any] = {
@@ -55,14 +55,14 @@ def read_batching(path: str) -> BatchingOptions:
     )
     for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
         if getattr(options, name) < 1:
-            raise ConfigError(f"{path}: {name} must be at least 1, it is {getattr(options, name)}")
+            raise ServerConfigError(f"{path}: {name} must be at least 1, it is {getattr(options, name)}")
     if options.batch_timeout_micros < 0:
-        raise ConfigError(
+        raise ServerConfigError(
             f"{path}: batch_timeout_micros must not be negative, it is {options.batch_timeout_micros}"
         )
     sizes = options.allowed_batch_sizes
     if sizes and (list(sizes) != sorted(set(sizes)) or sizes[-1] != options.largest_run):
-        raise ConfigError(
+        raise ServerConfigError(
             f"{path}: allowed_batch_sizes must ascend and end with {options.largest_run}, the largest batch; "
             f"they are {list(sizes)}"
         )

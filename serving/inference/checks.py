@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from serving.engine.base import Array
 from serving.engine.signature import Signature
 from serving.errors import invalid
+from serving.messages.dtypes import Array
 
 
 def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:

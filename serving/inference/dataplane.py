@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from serving.engine.base import Array
-from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.engine.signature import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD, Signature
 from serving.errors import Code, ServingError, invalid
 from serving.inference import examples as ex
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.checks import check_inputs, check_outputs
-from serving.inference.runners import Units, engine_of, guarded
+from serving.inference.runners import Runners, engine_of, guarded
 from serving.manager.manager import ModelManager
 from serving.manager.state import Status, Version
+from serving.messages.calls import Classifications, Regressions
+from serving.messages.dtypes import Array
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 
@@ -77,7 +78,7 @@ class DataPlane:
         self.limits = limits
         self._check_methods = check_methods
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
-        self._units = Units(self._pool, batching, metrics)
+        self._runners = Runners(self._pool, batching, metrics)
 
     def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
         """The version that a request is for; it stays loaded while the context is open.
@@ -120,11 +121,11 @@ class DataPlane:
 
     async def classify(
         self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
-    ) -> ex.Classifications:
+    ) -> Classifications:
         """Classes and scores of serialized tf.Examples."""
         name, signature = self._example_signature(version, signature_name)
         if self._check_methods:
-            ex.check_method(signature, ex.CLASSIFY_METHOD, "classification")
+            ex.check_method(signature, CLASSIFY_METHOD, "classification")
         wanted = ex.classify_outputs(signature)
         self._count_examples(version, tensor)
         outputs = await self._run(version, name, "Classify", {ex.INPUTS: tensor}, wanted, deadline)
@@ -132,11 +133,11 @@ class DataPlane:
 
     async def regress(
         self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
-    ) -> ex.Regressions:
+    ) -> Regressions:
         """A value for each of serialized tf.Examples."""
         name, signature = self._example_signature(version, signature_name)
         if self._check_methods:
-            ex.check_method(signature, ex.REGRESS_METHOD, "regression")
+            ex.check_method(signature, REGRESS_METHOD, "regression")
         wanted = ex.regress_outputs(signature)
         self._count_examples(version, tensor)
         outputs = await self._run(version, name, "Regress", {ex.INPUTS: tensor}, wanted, deadline)
@@ -144,7 +145,7 @@ class DataPlane:
 
     async def multi_inference(
         self, version: Version, tasks: Sequence[tuple[str, str]], tensor: Array, deadline: float | None = None
-    ) -> list[ex.Classifications | ex.Regressions]:
+    ) -> list[Classifications | Regressions]:
         """Several signatures on the same examples in one run of the graph.
 
         Args:
@@ -155,32 +156,32 @@ class DataPlane:
         """
         engine = engine_of(version)
         names = [signature_name or DEFAULT_SIGNATURE for signature_name, _ in tasks]
-        plans: list[tuple[Signature, list[str]]] = []
+        chosen: list[tuple[Signature, list[str]]] = []
         for position, (name, (_, method)) in enumerate(zip(names, tasks, strict=True)):
             if name in names[:position]:
                 raise invalid(f"Duplicate evaluation of signature: {name}")
             if name not in engine.signatures:
                 raise invalid(f"Requested signature not found in model graph: {name}")
-            if method not in (ex.CLASSIFY_METHOD, ex.REGRESS_METHOD):
+            if method not in (CLASSIFY_METHOD, REGRESS_METHOD):
                 raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method}")
             signature = engine.signatures[name]
-            plans.append((signature, ex.outputs_for(signature, method)))
-        feeds = dict.fromkeys((signature.inputs[ex.INPUTS].tensor_name for signature, _ in plans), tensor)
+            chosen.append((signature, ex.outputs_for(signature, method)))
+        feeds = dict.fromkeys((signature.inputs[ex.INPUTS].tensor_name for signature, _ in chosen), tensor)
         fetches = list(
             dict.fromkeys(
-                signature.outputs[alias].tensor_name for signature, wanted in plans for alias in wanted
+                signature.outputs[alias].tensor_name for signature, wanted in chosen for alias in wanted
             )
         )
-        unit = self._units.get(version, tuple(names))
-        values = await unit.executor.run(
+        runner = self._runners.get(version, tuple(names))
+        values = await runner.executor.run(
             lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), deadline
         )
         got = dict(zip(fetches, values, strict=True))
         self._count_examples(version, tensor)
-        results: list[ex.Classifications | ex.Regressions] = []
-        for (signature, wanted), (_, method) in zip(plans, tasks, strict=True):
+        results: list[Classifications | Regressions] = []
+        for (signature, wanted), (_, method) in zip(chosen, tasks, strict=True):
             outputs = {alias: got[signature.outputs[alias].tensor_name] for alias in wanted}
-            read = ex.classifications if method == ex.CLASSIFY_METHOD else ex.regressions
+            read = ex.classifications if method == CLASSIFY_METHOD else ex.regressions
             results.append(read(outputs, len(tensor)))
         return results
 
@@ -214,13 +215,13 @@ class DataPlane:
         wanted: Sequence[str],
         deadline: float | None,
     ) -> dict[str, Array]:
-        unit = self._units.get(version, (name,), batched=name)
+        runner = self._runners.get(version, (name,), batched=name)
         started = time.perf_counter()
-        if unit.batcher is not None:
-            outputs = await unit.batcher.submit(feeds, wanted, deadline)
+        if runner.batcher is not None:
+            outputs = await runner.batcher.submit(feeds, wanted, deadline)
         else:
             engine = engine_of(version)
-            outputs = await unit.executor.run(
+            outputs = await runner.executor.run(
                 lambda: guarded(lambda: engine.run(name, feeds, wanted)), deadline
             )
         self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")

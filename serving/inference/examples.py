@@ -1,42 +1,15 @@
 """Classify, Regress and MultiInference in plain terms: serialized tf.Examples in, scores out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
-from serving.engine.base import Array
-from serving.engine.signature import CLASSIFY_METHOD, REGRESS_METHOD, Signature
+from serving.engine.signature import CLASSIFY_METHOD, Signature
 from serving.errors import invalid
+from serving.messages.calls import Classifications, Regressions
+from serving.messages.dtypes import Array
 
 INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
-
-
-@dataclass(frozen=True)
-class Classifications:
-    """For each example its classes as (label, score)."""
-
-    rows: list[list[tuple[bytes, float]]]
-
-
-@dataclass(frozen=True)
-class Regressions:
-    """For each example its value."""
-
-    values: list[float]
-
-
-def to_tensor(examples: Sequence[bytes], context: bytes | None = None) -> Array:
-    """The input tensor; an example's own features come after, and so override, those of the context.
-
-    Raises:
-        ServingError: if there is no example.
-    """
-    if not examples:
-        raise invalid("Input is empty.")
-    tensor = np.empty(len(examples), dtype=object)
-    tensor[:] = [context + example for example in examples] if context is not None else list(examples)
-    return tensor
 
 
 def check_method(signature: Signature, method: str, what: str) -> None:
@@ -145,18 +118,3 @@ def _one_input(signature: Signature, what: str) -> None:
         raise invalid("Expected one input Tensor.")
     if INPUTS not in signature.inputs:
         raise invalid(f"No {what} inputs found in SignatureDef: it has {sorted(signature.inputs)}")
-
-
-__all__ = [
-    "CLASSIFY_METHOD",
-    "REGRESS_METHOD",
-    "Classifications",
-    "Regressions",
-    "check_method",
-    "classifications",
-    "classify_outputs",
-    "outputs_for",
-    "regress_outputs",
-    "regressions",
-    "to_tensor",
-]

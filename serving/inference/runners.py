@@ -5,16 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from serving.engine.base import Array, Engine
+from serving.engine.base import Engine
 from serving.errors import ServingError, from_engine
 from serving.inference.batching import Batcher
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.executor import Executor
 from serving.manager.state import Version
+from serving.messages.dtypes import Array
 from serving.ops.metrics import Metrics
 
 
-class Unit:
+class Runner:
     """What one signature of one version, or several together, run with."""
 
     __slots__ = ("batcher", "executor")
@@ -24,8 +25,8 @@ class Unit:
         self.batcher = batcher
 
 
-class Units:
-    """The units of all versions; those of a version go with it."""
+class Runners:
+    """The runners of all versions; those of a version go with it."""
 
     def __init__(
         self,
@@ -36,29 +37,29 @@ class Units:
         self._pool = pool
         self._batching = batching
         self._metrics = metrics
-        self._units: WeakKeyDictionary[Version, dict[tuple[str, ...], Unit]] = WeakKeyDictionary()
+        self._runners: WeakKeyDictionary[Version, dict[tuple[str, ...], Runner]] = WeakKeyDictionary()
 
-    def get(self, version: Version, signatures: tuple[str, ...], batched: str | None = None) -> Unit:
-        """The unit of these signatures of a version; `batched` is the signature whose requests may be joined."""
-        units = self._units.get(version)
-        if units is None:
-            units = self._units[version] = {}
-        unit = units.get(signatures)
-        if unit is None:
-            unit = units[signatures] = self._new(version, batched)
-        return unit
+    def get(self, version: Version, signatures: tuple[str, ...], batched: str | None = None) -> Runner:
+        """The runner of these signatures of a version; `batched` is the signature whose requests may be joined."""
+        runners = self._runners.get(version)
+        if runners is None:
+            runners = self._runners[version] = {}
+        runner = runners.get(signatures)
+        if runner is None:
+            runner = runners[signatures] = self._new(version, batched)
+        return runner
 
-    def _new(self, version: Version, batched: str | None) -> Unit:
+    def _new(self, version: Version, batched: str | None) -> Runner:
         executor = Executor(self._pool)
         options = self._batching(version) if batched is not None else None
         if options is None or batched is None:
-            return Unit(executor, None)
+            return Runner(executor, None)
         engine, name = engine_of(version), batched
 
         async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
             return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
 
-        return Unit(executor, Batcher(options, run, self._metrics))
+        return Runner(executor, Batcher(options, run, self._metrics))
 
 
 def engine_of(version: Version) -> Engine:

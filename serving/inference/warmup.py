@@ -4,23 +4,22 @@ They lie in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of Predic
 """
 
 import time
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from serving.engine.base import Array, Engine
-from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.engine.base import Engine
+from serving.engine.signature import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD, Signature
 from serving.errors import Code, ServingError, invalid
 from serving.inference import examples as ex
 from serving.messages import tensors
-from serving.messages.protos import predict_pb2, prediction_log_pb2
-from serving.messages.tfrecord import RecordError, frame, read_records
+from serving.messages.calls import read_input
+from serving.messages.protos import prediction_log_pb2
+from serving.messages.tfrecord import RecordError, read_records
 from serving.ops.metrics import Metrics
 from serving.release.record import WARMUP_FILE
-from serving.rpc.prediction import read_input
 
 MOST_RECORDS = 1000
 
@@ -50,26 +49,6 @@ def warm_up(engine: Engine, folder: Path, iterations: int, metrics: Metrics) -> 
     metrics.warmup_latency.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")
     metrics.warmup_records.add(str(folder), by=count)
     return count
-
-
-def write_requests(path: Path, requests: Iterable[Any]) -> None:
-    """Writes PredictRequests as a warm-up file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for request in requests:
-            entry = prediction_log_pb2.PredictionLog()
-            entry.predict_log.request.CopyFrom(request)
-            file.write(frame(entry.SerializeToString()))
-
-
-def predict_request(model: str, inputs: dict[str, Array], signature_name: str = DEFAULT_SIGNATURE) -> Any:
-    """A PredictRequest for a warm-up file."""
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = model
-    request.model_spec.signature_name = signature_name
-    for alias, value in inputs.items():
-        request.inputs[alias].CopyFrom(tensors.to_proto(value, packed=value.dtype.kind != "O"))
-    return request
 
 
 def _replay(engine: Engine, path: Path, iterations: int) -> int:
@@ -102,7 +81,7 @@ def _run(engine: Engine, entry: Any) -> None:
     elif kind in ("classify_log", "regress_log"):
         request = getattr(entry, kind).request
         name, signature = _signature(engine, request.model_spec.signature_name)
-        method = ex.CLASSIFY_METHOD if kind == "classify_log" else ex.REGRESS_METHOD
+        method = CLASSIFY_METHOD if kind == "classify_log" else REGRESS_METHOD
         wanted = ex.outputs_for(signature, method)
         engine.run(name, {ex.INPUTS: read_input(request.input)}, wanted)
     elif kind == "multi_inference_log":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from serving.errors import Code, ServingError, invalid
-from serving.manager.model_config import ModelConfig
+from serving.manager.model_config import ServedModel
 
 Labels = dict[str, dict[str, int]]
 
@@ -21,7 +21,7 @@ def resolve(labels: Labels, model: str, label: str) -> int:
 
 
 def assign(
-    old: Labels, wanted: Mapping[str, ModelConfig], is_available: Callable[[str, int], bool], *, allow: bool
+    old: Labels, wanted: Mapping[str, ServedModel], is_available: Callable[[str, int], bool], *, allow: bool
 ) -> Labels:
     """The labels of a new configuration.
 

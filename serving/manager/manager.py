@@ -15,10 +15,10 @@ from serving.errors import Code, ServingError
 from serving.manager import labels, plan
 from serving.manager.loader import Loaded, as_serving_error, load
 from serving.manager.model import Model, failure
-from serving.manager.model_config import ModelConfig, validate
+from serving.manager.model_config import ServedModel, validate
 from serving.manager.options import ManagerOptions
 from serving.manager.poller import Found, Poller
-from serving.manager.state import State, Status, Version
+from serving.manager.state import Status, Version, VersionState
 
 log = logging.getLogger("slipway.models")
 
@@ -53,7 +53,7 @@ class ModelManager:
             found = None
             if model is not None:
                 found = model.latest if version is None else model.versions.get(version)
-            if found is None or found.state is not State.AVAILABLE:
+            if found is None or found.state is not VersionState.AVAILABLE:
                 asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {asked}")
             found.users += 1
@@ -63,7 +63,7 @@ class ModelManager:
         """Gives a version back."""
         with self._lock:
             version.users -= 1
-            if version.users == 0 and version.state is State.UNLOADING:
+            if version.users == 0 and version.state is VersionState.UNLOADING:
                 self._wake()
 
     def status(self, name: str) -> list[Status]:
@@ -73,7 +73,7 @@ class ModelManager:
             versions = sorted(model.versions.values(), key=lambda v: -v.number) if model else []
             return [version.status() for version in versions]
 
-    def configs(self) -> list[ModelConfig]:
+    def configs(self) -> list[ServedModel]:
         """The models that are configured now."""
         with self._lock:
             return [model.config for model in self._configured()]
@@ -83,11 +83,11 @@ class ModelManager:
         with self._lock:
             return [model.config.name for model in self._configured() if model.latest is None]
 
-    def set_models(self, configs: Iterable[ModelConfig], timeout: float | None = None) -> None:
+    def set_models(self, configs: Iterable[ServedModel], timeout: float | None = None) -> None:
         """Serves these models and no others; returns when those that are new have come up or failed.
 
         Raises:
-            ConfigError: if the configuration cannot be; then nothing has changed.
+            ServerConfigError: if the configuration cannot be; then nothing has changed.
             ServingError: if new models did not become available, or a label cannot be given.
         """
         wanted = {config.name: config for config in configs}
@@ -101,7 +101,7 @@ class ModelManager:
                 self._models.setdefault(name, Model(config)).config = config
             for name, model in self._models.items():
                 if name not in wanted:  # its versions go; their last state can still be asked for
-                    model.config = ModelConfig(name, "")
+                    model.config = ServedModel(name, "")
                     plan.aspire(name, model.versions, {})
             if self._options.poll_seconds >= 0:
                 self._poll_at = 0.0
@@ -138,7 +138,7 @@ class ModelManager:
 
     def _is_available(self, name: str, number: int) -> bool:
         version = self._models[name].versions.get(number)
-        return version is not None and version.state is State.AVAILABLE
+        return version is not None and version.state is VersionState.AVAILABLE
 
     def _wake(self) -> None:
         self._woken = True
@@ -166,7 +166,7 @@ class ModelManager:
             version.retry_at
             for model in self._models.values()
             for version in model.versions.values()
-            if version.state is State.START and version.aspired
+            if version.state is VersionState.START and version.aspired
         ]
         return min([self._poll_at, *waits])
 
@@ -180,7 +180,7 @@ class ModelManager:
         for config in configs:
             self._poller.look(config)
 
-    def _found(self, config: ModelConfig, found: Found) -> None:
+    def _found(self, config: ServedModel, found: Found) -> None:
         """Takes in what a poll has found, unless the model was configured anew meanwhile."""
         with self._changed:
             model = self._models.get(config.name)
@@ -198,11 +198,11 @@ class ModelManager:
                 preserve_availability=self._options.preserve_availability,
             )
             for version in todo.load:
-                version.state = State.LOADING
+                version.state = VersionState.LOADING
                 version.attempts += 1
                 self._pool.submit(self._load, version)
             for version in todo.retire:
-                version.state = State.UNLOADING
+                version.state = VersionState.UNLOADING
             doomed += todo.free
         return doomed
 
@@ -219,7 +219,7 @@ class ModelManager:
         with self._changed:
             if loaded:
                 version.engine, version.cached = loaded.engine, loaded.cached
-                version.state, version.error = State.AVAILABLE, None
+                version.state, version.error = VersionState.AVAILABLE, None
                 self._models[version.model].refresh()
                 log.info("model %s: version %d is available (%.2f s)", version.model, version.number, seconds)
             else:
@@ -231,7 +231,7 @@ class ModelManager:
         seconds = max(0.0, self._options.retry_seconds)
         again = version.aspired and version.attempts <= self._options.max_retries and not self._stopping
         version.error = error
-        version.state = State.START if again else State.END
+        version.state = VersionState.START if again else VersionState.END
         version.retry_at = time.monotonic() + seconds
         fate = f"tried again in {seconds:g} s" if again else "given up"
         what = f"model {version.model}: version {version.number} failed to load: {error.message}"
@@ -243,6 +243,6 @@ class ModelManager:
         if version.cached:
             shutil.rmtree(version.cached, ignore_errors=True)
         with self._changed:
-            version.engine, version.state = None, State.END
+            version.engine, version.state = None, VersionState.END
             self._wake()
         log.info("model %s: version %d is unloaded", version.model, version.number)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from serving.errors import Code, ServingError
 from serving.manager import plan
-from serving.manager.model_config import ModelConfig
-from serving.manager.state import State, Version
-from serving.messages.text_config import ConfigError
+from serving.manager.model_config import ServedModel
+from serving.manager.state import Version, VersionState
+from serving.messages.text_config import ServerConfigError
 
 log = logging.getLogger("slipway.models")
 
@@ -15,17 +15,17 @@ log = logging.getLogger("slipway.models")
 class Model:
     """A configured model and its versions."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ServedModel) -> None:
         self.config = config
         self.versions: dict[int, Version] = {}
         self.latest: Version | None = None
         self.polled = False
         self.trouble = ""
 
-    def check(self, config: ModelConfig) -> None:
-        """Raises ConfigError for a configuration that cannot follow this one."""
+    def check(self, config: ServedModel) -> None:
+        """Raises ServerConfigError for a configuration that cannot follow this one."""
         if self.config.base_path and self.config.platform != config.platform:
-            raise ConfigError(
+            raise ServerConfigError(
                 f"Illegal to change a model's platform. For model {config.name} platform was "
                 f"{self.config.platform} and new platform requested is {config.platform}"
             )
@@ -35,13 +35,17 @@ class Model:
         """Whether it has come up, with the versions that labels name, or can no longer do so."""
         wanted = [version for version in self.versions.values() if version.aspired]
         if self.latest is None:
-            return bool(wanted) and all(version.state is State.END for version in wanted)
-        loading = {version.number for version in wanted if version.state in (State.START, State.LOADING)}
+            return bool(wanted) and all(version.state is VersionState.END for version in wanted)
+        loading = {
+            version.number
+            for version in wanted
+            if version.state in (VersionState.START, VersionState.LOADING)
+        }
         return loading.isdisjoint(self.config.labels.values())
 
     def refresh(self) -> None:
         """Notes the newest available version, which requests without a version get."""
-        ready = [version for version in self.versions.values() if version.state is State.AVAILABLE]
+        ready = [version for version in self.versions.values() if version.state is VersionState.AVAILABLE]
         self.latest = max(ready, key=lambda version: version.number, default=None)
 
     def note(self, found: dict[int, str] | Exception) -> None:

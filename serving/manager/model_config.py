@@ -1,12 +1,13 @@
 """Which models to serve, from where, and which of their versions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from serving.messages.protos import model_server_config_pb2 as pb
-from serving.messages.text_config import ConfigError, read_text
+from serving.messages.text_config import ServerConfigError, read_text
+from serving.ops.request_log import RequestLogging
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,7 @@ class VersionPolicy:
 
 
 @dataclass(frozen=True)
-class RequestLogging:
-    """What share of a model's requests is kept, and the files' prefix: a path or a bucket's URL."""
-
-    prefix: str
-    sampling_rate: float
-
-
-@dataclass(frozen=True)
-class ModelConfig:
+class ServedModel:
     """One model."""
 
     name: str
@@ -46,57 +39,66 @@ class ModelConfig:
     platform: str = "tensorflow"
 
 
-def read_model_config(path: str) -> list[ModelConfig]:
+def read_model_config(path: str) -> list[ServedModel]:
     """The models of a ModelServerConfig file.
 
     Raises:
-        ConfigError: if it cannot be read, or what it says cannot be.
+        ServerConfigError: if it cannot be read, or what it says cannot be.
     """
     return from_message(read_text(path, pb.ModelServerConfig()))
 
 
-def from_message(message: Any) -> list[ModelConfig]:
+def from_message(message: Any) -> list[ServedModel]:
     """The models of a ModelServerConfig message.
 
     Raises:
-        ConfigError: if what it says cannot be.
+        ServerConfigError: if what it says cannot be.
     """
     if message.WhichOneof("config") == "custom_model_config":
-        raise ConfigError("ServerModelConfig type not supported; only ModelConfigList is currently supported")
+        raise ServerConfigError(
+            "ServerModelConfig type not supported; only ModelConfigList is currently supported"
+        )
     models = [_model(entry) for entry in message.model_config_list.config]
     validate(models)
     return models
 
 
-def validate(models: list[ModelConfig]) -> None:
-    """Raises ConfigError for a name given twice, or a base path that is relative."""
+def request_logging(models: Iterable[ServedModel]) -> dict[str, RequestLogging]:
+    """Return the logging of the models that have any, by their names."""
+    return {model.name: model.logging for model in models if model.logging}
+
+
+def validate(models: list[ServedModel]) -> None:
+    """Raises ServerConfigError for a name given twice, or a base path that is relative."""
     seen: set[str] = set()
     for model in models:
         if model.name in seen:
-            raise ConfigError(f"Illegal to list model {model.name} multiple times in config list")
+            raise ServerConfigError(f"Illegal to list model {model.name} multiple times in config list")
         seen.add(model.name)
         if not model.base_path.startswith("/") and not urlsplit(model.base_path).scheme:
-            raise ConfigError(
+            raise ServerConfigError(
                 f"Expected model {model.name} to have an absolute path or URI; got "
                 f"base_path()={model.base_path}"
             )
 
 
-def _model(entry: Any) -> ModelConfig:
+def _model(entry: Any) -> ServedModel:
     if entry.model_type and entry.model_platform:
-        raise ConfigError(
+        raise ServerConfigError(
             "Illegal setting both ModelServerConfig::model_type (deprecated) and "
             f"ModelServerConfig::model_platform, model name is {entry.name}"
         )
     platform = entry.model_platform or ("tensorflow" if entry.model_type == pb.TENSORFLOW else "")
     if not platform:
-        raise ConfigError(
+        raise ServerConfigError(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
             f"ModelServerConfig::model_platform, model name is {entry.name}"
         )
     if platform != "tensorflow":
-        raise ConfigError(f"model {entry.name}: model_platform '{platform}' is not known; use 'tensorflow'")
-    return ModelConfig(
+        raise ServerConfigError(
+            f"model {entry.name}: model_platform '{platform}' is not known; use 'tensorflow'"
+        )
+    return ServedModel(
         entry.name, entry.base_path, _policy(entry), dict(entry.version_labels), _logging(entry), platform
     )
 
@@ -107,7 +109,7 @@ def _policy(entry: Any) -> VersionPolicy:
     if kind == "specific":
         versions = tuple(policy.specific.versions)
         if not versions:
-            raise ConfigError(f"model {entry.name}: the specific version policy names no versions")
+            raise ServerConfigError(f"model {entry.name}: the specific version policy names no versions")
         return VersionPolicy("specific", versions=versions)
     if kind == "all":
         return VersionPolicy("all")
@@ -121,7 +123,9 @@ def _logging(entry: Any) -> RequestLogging | None:
     prefix = config.log_collector_config.filename_prefix
     rate = config.sampling_config.sampling_rate
     if not prefix:
-        raise ConfigError(f"model {entry.name}: logging_config needs log_collector_config.filename_prefix")
+        raise ServerConfigError(
+            f"model {entry.name}: logging_config needs log_collector_config.filename_prefix"
+        )
     if not 0 <= rate <= 1:
-        raise ConfigError(f"model {entry.name}: sampling_rate is {rate}, it must lie between 0 and 1")
+        raise ServerConfigError(f"model {entry.name}: sampling_rate is {rate}, it must lie between 0 and 1")
     return RequestLogging(prefix, rate)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from serving.manager.state import State, Version
+from serving.manager.state import Version, VersionState
 
 _REMEMBERED = 50
 
@@ -30,14 +30,18 @@ def aspire(model: str, versions: dict[int, Version], wanted: Mapping[int, str]) 
     """
     for number, source in wanted.items():
         old = versions.get(number)
-        if old is None or (old.state is State.END and not old.aspired):
+        if old is None or (old.state is VersionState.END and not old.aspired):
             versions[number] = Version(model, number, source)
-        elif not old.aspired and old.state in (State.START, State.LOADING, State.AVAILABLE):
+        elif not old.aspired and old.state in (
+            VersionState.START,
+            VersionState.LOADING,
+            VersionState.AVAILABLE,
+        ):
             old.aspired = True
     for number, version in versions.items():
         if number not in wanted:
             version.aspired = False
-    ended = sorted(n for n, v in versions.items() if v.state is State.END and not v.aspired)
+    ended = sorted(n for n, v in versions.items() if v.state is VersionState.END and not v.aspired)
     for number in ended[:-_REMEMBERED]:
         del versions[number]
 
@@ -54,19 +58,21 @@ def decide(versions: list[Version], now: float, *, preserve_availability: bool) 
     plan = Plan()
     wanted = [version for version in versions if version.aspired]
     unwanted = [version for version in versions if not version.aspired]
-    covered = not wanted or any(version.state is State.AVAILABLE for version in wanted)
+    covered = not wanted or any(version.state is VersionState.AVAILABLE for version in wanted)
     for version in unwanted:
-        if version.state is State.START:
-            version.state = State.END
-        elif version.state is State.AVAILABLE and (covered or not preserve_availability):
+        if version.state is VersionState.START:
+            version.state = VersionState.END
+        elif version.state is VersionState.AVAILABLE and (covered or not preserve_availability):
             plan.retire.append(version)
     plan.free = [
         version
         for version in versions
-        if version.users == 0 and (version.state is State.UNLOADING or version in plan.retire)
+        if version.users == 0 and (version.state is VersionState.UNLOADING or version in plan.retire)
     ]
-    cleared = all(version.state is State.END for version in unwanted)
+    cleared = all(version.state is VersionState.END for version in unwanted)
     if preserve_availability or cleared:
-        due = [version for version in wanted if version.state is State.START and version.retry_at <= now]
+        due = [
+            version for version in wanted if version.state is VersionState.START and version.retry_at <= now
+        ]
         plan.load = sorted(due, key=lambda version: -version.number)
     return plan

@@ -7,7 +7,7 @@ The threads are daemons: not even the server's end waits for such a place.
 import threading
 from collections.abc import Callable
 
-from serving.manager.model_config import ModelConfig
+from serving.manager.model_config import ServedModel
 from serving.manager.source import find_versions
 
 Found = dict[int, str] | Exception
@@ -20,12 +20,12 @@ class Poller:
         found: told what was found, in the thread that has looked.
     """
 
-    def __init__(self, found: Callable[[ModelConfig, Found], None]) -> None:
+    def __init__(self, found: Callable[[ServedModel, Found], None]) -> None:
         self._found = found
         self._lock = threading.Lock()
-        self._looking: dict[str, ModelConfig] = {}
+        self._looking: dict[str, ServedModel] = {}
 
-    def look(self, config: ModelConfig) -> None:
+    def look(self, config: ServedModel) -> None:
         """Begins to look, unless it is still looking for the same."""
         with self._lock:
             if self._looking.get(config.name) is config:
@@ -33,7 +33,7 @@ class Poller:
             self._looking[config.name] = config
         threading.Thread(target=self._look, args=(config,), name="model-poll", daemon=True).start()
 
-    def _look(self, config: ModelConfig) -> None:
+    def _look(self, config: ServedModel) -> None:
         found: Found
         try:
             found = find_versions(config.base_path)

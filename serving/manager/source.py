@@ -3,7 +3,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving.release.bucket import OBJECT_SCHEMES, open_bucket
+from serving.release.bucket import OBJECT_SCHEMES
+from serving.release.open import open_bucket
 from serving.release.record import list_versions, parse_version
 
 

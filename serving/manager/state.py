@@ -8,7 +8,7 @@ from serving.engine.base import Engine
 from serving.errors import Code, ServingError
 
 
-class State(IntEnum):
+class VersionState(IntEnum):
     """Where a version is in its life; the numbers are those of ModelVersionStatus."""
 
     START = 10
@@ -23,7 +23,7 @@ class Status:
     """A version's state as it is told to clients."""
 
     version: int
-    state: State
+    state: VersionState
     code: Code
     message: str
 
@@ -47,7 +47,7 @@ class Version:
         self.model = model
         self.number = number
         self.source = source
-        self.state = State.START
+        self.state = VersionState.START
         self.engine: Engine | None = None
         self.cached: Path | None = None
         self.users = 0

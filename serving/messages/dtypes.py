@@ -5,6 +5,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+"""A tensor of any shape and type."""
+
 # The numbers are those of tensorflow/core/framework/types.proto, which the wire and the graph both use.
 NUMBERS: dict[str, int] = {
     "DT_INVALID": 0,

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 from serving.messages.protos import tensor_pb2
 
 # Which repeated field holds the values of a type, where they are not packed into tensor_content.

@@ -5,10 +5,12 @@ from typing import Any, TypeVar
 
 from google.protobuf import text_format
 
+from serving.errors import UserError
+
 Message = TypeVar("Message")
 
 
-class ConfigError(ValueError):
+class ServerConfigError(UserError, ValueError):
     """A configuration file or flag cannot be used; the message names it and says what is wrong."""
 
 
@@ -20,18 +22,20 @@ def read_text(path: str | Path, message: Message) -> Message:
         message: an empty message of the wanted type; it is filled and returned.
 
     Raises:
-        ConfigError: if the file cannot be read or parsed.
+        ServerConfigError: if the file cannot be read or parsed.
     """
     proto: Any = message
     name = proto.DESCRIPTOR.full_name
     try:
         text = Path(path).read_text()
     except OSError as error:
-        raise ConfigError(f"cannot read {name} from {path}: {error.strerror}") from error
+        raise ServerConfigError(f"cannot read {name} from {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"Error parsing text-format {name}: {path} is not text: {error.reason}") from error
+        raise ServerConfigError(
+            f"Error parsing text-format {name}: {path} is not text: {error.reason}"
+        ) from error
     try:
         text_format.Parse(text, proto)
     except text_format.ParseError as error:
-        raise ConfigError(f"Error parsing text-format {name}: {path}:{error}") from error
+        raise ServerConfigError(f"Error parsing text-format {name}: {path}:{error}") from error
     return message

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import google_crc32c
 
+from serving.errors import UserError
+
 _LENGTH = struct.Struct("<Q")
 _CHECK = struct.Struct("<I")
 _HEAD = _LENGTH.size + _CHECK.size
 
 
-class RecordError(ValueError):
+class RecordError(UserError, ValueError):
     """The file is damaged; the message says where."""
 
 

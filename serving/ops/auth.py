@@ -6,7 +6,7 @@ import hmac
 from pathlib import Path
 
 from serving.errors import Code, ServingError
-from serving.messages.text_config import ConfigError
+from serving.messages.text_config import ServerConfigError
 
 
 class Tokens:
@@ -23,9 +23,9 @@ class Tokens:
         try:
             self._read()
         except OSError as error:
-            raise ConfigError(f"cannot read --auth_token_file {path}: {error.strerror}") from error
+            raise ServerConfigError(f"cannot read --auth_token_file {path}: {error.strerror}") from error
         if not self._digests:
-            raise ConfigError(f"--auth_token_file {path} holds no token: write one a line")
+            raise ServerConfigError(f"--auth_token_file {path} holds no token: write one a line")
 
     def check(self, header: bytes) -> None:
         """Raises UNAUTHENTICATED unless the Authorization header carries one of the tokens."""

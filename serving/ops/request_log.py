@@ -11,15 +11,14 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.manager.model_config import ModelConfig, RequestLogging
-from serving.messages.protos import prediction_log_pb2
 from serving.messages.tfrecord import frame
 from serving.ops.metrics import Metrics
-from serving.release.bucket import open_bucket
+from serving.release.open import open_bucket
 from serving.release.record import now
 
 log = logging.getLogger("slipway.request_log")
@@ -27,6 +26,14 @@ log = logging.getLogger("slipway.request_log")
 _QUEUE = 1000
 _FILE_BYTES = 16 << 20
 _FILE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RequestLogging:
+    """Which share of a model's calls is kept (0 to 1), and the files' prefix: a path or a bucket's URL."""
+
+    prefix: str
+    sampling_rate: float
 
 
 class RequestLogs:
@@ -47,65 +54,20 @@ class RequestLogs:
         self._thread: threading.Thread | None = None
         self._random = random.Random()
 
-    def configure(self, models: Iterable[ModelConfig]) -> None:
-        """Takes over the models' settings; called again when they are reloaded."""
-        self._settings = {model.name: model.logging for model in models if model.logging}
+    def configure(self, settings: Mapping[str, RequestLogging]) -> None:
+        """Take over the settings of the models that have any, by name; called again when they are reloaded."""
+        self._settings = dict(settings)
         if self._settings and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
             self._thread.start()
 
-    def predict(self, model: str, request: Any, response: Any) -> None:
-        """Logs a Predict call, if it is in the sample."""
-        if self._settings and self._sampled(model):
-            entry = prediction_log_pb2.PredictionLog()
-            entry.predict_log.request.CopyFrom(request)
-            entry.predict_log.response.CopyFrom(response)
-            self._put(model, entry)
-
-    def classify(self, model: str, request: Any, response: Any) -> None:
-        """Logs a Classify call, if it is in the sample."""
-        if self._settings and self._sampled(model):
-            entry = prediction_log_pb2.PredictionLog()
-            entry.classify_log.request.CopyFrom(request)
-            entry.classify_log.response.CopyFrom(response)
-            self._put(model, entry)
-
-    def regress(self, model: str, request: Any, response: Any) -> None:
-        """Logs a Regress call, if it is in the sample."""
-        if self._settings and self._sampled(model):
-            entry = prediction_log_pb2.PredictionLog()
-            entry.regress_log.request.CopyFrom(request)
-            entry.regress_log.response.CopyFrom(response)
-            self._put(model, entry)
-
-    def multi_inference(self, model: str, request: Any, response: Any) -> None:
-        """Logs a MultiInference call, if it is in the sample."""
-        if self._settings and self._sampled(model):
-            entry = prediction_log_pb2.PredictionLog()
-            entry.multi_inference_log.request.CopyFrom(request)
-            entry.multi_inference_log.response.CopyFrom(response)
-            self._put(model, entry)
-
     def wants(self, model: str) -> bool:
-        """Whether this call of a model is in the sample; for callers that must first build the messages."""
-        return bool(self._settings) and self._sampled(model)
-
-    def put(self, model: str, entry: Any) -> None:
-        """Logs a record that `wants` has chosen."""
-        self._put(model, entry)
-
-    def close(self) -> None:
-        """Writes what is queued, finishes the files and ends the thread."""
-        if self._thread:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _sampled(self, model: str) -> bool:
-        settings = self._settings.get(model)
+        """Whether this call of a model is in the sample, for callers that must first build the messages."""
+        settings = self._settings.get(model) if self._settings else None
         return settings is not None and self._random.random() < settings.sampling_rate
 
-    def _put(self, model: str, entry: Any) -> None:
+    def put(self, model: str, entry: Any) -> None:
+        """Log a PredictionLog that `wants` has chosen."""
         settings = self._settings.get(model)
         if settings is None:
             return
@@ -115,6 +77,13 @@ class RequestLogs:
             self._metrics.request_logs.add(model, "OK")
         except queue.Full:
             self._metrics.request_logs.add(model, "RESOURCE_EXHAUSTED")
+
+    def close(self) -> None:
+        """Writes what is queued, finishes the files and ends the thread."""
+        if self._thread:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
 
     def _work(self) -> None:
         with tempfile.TemporaryDirectory(prefix="slipway-request-log-") as scratch:

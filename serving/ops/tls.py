@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.messages.declared import SSLConfig
-from serving.messages.text_config import ConfigError, read_text
+from serving.messages.text_config import ServerConfigError, read_text
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ def read_tls(path: str) -> Tls:
     """The keys of an SSLConfig file.
 
     Raises:
-        ConfigError: if it cannot be read, or its key and certificate do not go together.
+        ServerConfigError: if it cannot be read, or its key and certificate do not go together.
     """
     config = read_text(path, SSLConfig())
     for name in ("server_key", "server_cert"):
         if not getattr(config, name):
-            raise ConfigError(f"{path}: {name} is empty; it holds the PEM text itself")
+            raise ServerConfigError(f"{path}: {name} is empty; it holds the PEM text itself")
     if config.client_verify and not config.custom_ca:
-        raise ConfigError(
+        raise ServerConfigError(
             f"{path}: client_verify needs custom_ca, the authority of the clients' certificates"
         )
     tls = Tls(
@@ -51,7 +51,7 @@ def read_tls(path: str) -> Tls:
     try:
         ssl_context(tls)
     except (ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"{path}: the key and certificates cannot be used: {error}") from error
+        raise ServerConfigError(f"{path}: the key and certificates cannot be used: {error}") from error
     return tls
 
 

@@ -5,8 +5,9 @@ import shutil
 import time
 from pathlib import Path
 
-from serving.release.bucket import Bucket, FileInfo, open_bucket
+from serving.release.bucket import Bucket, FileInfo
 from serving.release.digest import EXTRAS, file_digest, model_digest
+from serving.release.open import open_bucket
 from serving.release.record import (
     RELEASE_FILE,
     ReleaseError,

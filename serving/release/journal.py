@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from serving.errors import UserError
 from serving.release.bucket import Bucket
-from serving.release.writer import Holder, me
+from serving.release.writer import Writer, this_process
 
 PRIVATE = ".slipway"
 """Slipway's own folder beside the versions; TF Serving ignores every name that is not an integer."""
@@ -28,19 +29,19 @@ LEASE_SECONDS = 20.0
 _KEPT_ENTRIES = 20
 
 
-class BucketBusyError(RuntimeError):
+class BucketBusyError(UserError, RuntimeError):
     """Another process is writing to the model's folder; the message says which."""
 
 
-class TurnLostError(RuntimeError):
+class TurnLostError(UserError, RuntimeError):
     """Another process has taken over from this one, which must not write any more."""
 
 
-class JournalError(RuntimeError):
+class JournalError(UserError, RuntimeError):
     """An entry of the journal cannot be read."""
 
 
-class State(BaseModel):
+class JournalState(BaseModel):
     """What must be known though the versions that it came from are gone."""
 
     model_config = ConfigDict(frozen=True)
@@ -53,15 +54,15 @@ class State(BaseModel):
 class Entry(BaseModel):
     """One turn. `version` is the number it reserved, if it writes a version."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     number: int
     action: str
     status: Literal["active", "done", "failed"]
-    holder: Holder
+    writer: Writer = Field(alias="holder")  # the key that journals have had from the start
     beat: int = 0
     version: int | None = None
-    state: State
+    state: JournalState
 
 
 class Turn:
@@ -90,11 +91,10 @@ class Turn:
         if newest != [self._entry.number]:
             raise TurnLostError(
                 f"another process took over {self._bucket.url}/{self._folder} because this one was silent "
-                "for "
-                f"more than {self._lease:g} s; nothing more was written. Run the push again"
+                f"for more than {self._lease:g} s; nothing more was written. Run the push again"
             )
 
-    def record(self, state: State, version: int | None = None) -> None:
+    def record(self, state: JournalState, version: int | None = None) -> None:
         """Notes what the turn has reserved or changed, so that a successor knows it."""
         self.state = state
         with self._lock:
@@ -146,10 +146,10 @@ def turn(
     mine.end("done")
 
 
-def read_state(bucket: Bucket, model_name: str) -> State:
+def read_state(bucket: Bucket, model_name: str) -> JournalState:
     """The newest state; an empty one for a model that was never released."""
     entry = _newest(bucket, f"{model_name}/{PRIVATE}/journal")
-    return entry.state if entry else State()
+    return entry.state if entry else JournalState()
 
 
 def _take(bucket: Bucket, folder: str, action: str, wait: float, lease: float) -> Turn:
@@ -161,24 +161,23 @@ def _take(bucket: Bucket, folder: str, action: str, wait: float, lease: float) -
         now = time.monotonic()
         if last and (last.number, last.beat) != seen:
             seen, seen_at = (last.number, last.beat), now
-        if last is None or last.status != "active" or last.holder.is_dead() or now - seen_at > lease:
+        if last is None or last.status != "active" or last.writer.is_dead() or now - seen_at > lease:
             entry = Entry(
                 number=last.number + 1 if last else 1,
                 action=action,
                 status="active",
-                holder=me(),
+                writer=this_process(),
                 # Inherited until it is settled: this process may die as well before it comes to it.
                 version=last.version if last and last.status != "done" else None,
-                state=last.state if last else State(),
+                state=last.state if last else JournalState(),
             )
             if bucket.create(_key(folder, entry.number), entry.model_dump_json().encode()):
                 _forget(bucket, folder, entry.number)
                 return Turn(bucket, folder, entry, lease)
         elif now > give_up:
             raise BucketBusyError(
-                f"{bucket.url}/{folder.split('/')[0]} is being written by process {last.holder.pid} of "
-                f"{last.holder.user} on {last.holder.machine.split('/')[0]} ({last.action}); wait for it, "
-                "or end it"
+                f"{bucket.url}/{folder.split('/')[0]} is being written by process {last.writer.pid} of "
+                f"{last.writer.user} on {last.writer.machine.split('/')[0]} ({last.action}); wait for it, or end it"
             )
         else:
             time.sleep(min(0.2, lease / 10))
@@ -193,8 +192,7 @@ def _newest(bucket: Bucket, folder: str) -> Entry | None:
             continue  # forgotten since the listing
         except ValidationError as error:
             raise JournalError(
-                f"{bucket.url}/{key} is damaged: {error.errors()[0]['msg']}; restore it, or delete it to go "
-                "on "
+                f"{bucket.url}/{key} is damaged: {error.errors()[0]['msg']}; restore it, or delete it to go on "
                 "from the entry before"
             ) from error
     return None

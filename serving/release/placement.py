@@ -1,133 +1,190 @@
 """Putting a version's files into a bucket, and taking them out, so that no reader ever sees half of it.
 
-On a file system a version is staged in `.slipway/staging/`, read back, and renamed into place. On an object
-store, which has no rename, its entry file (`saved_model.pb`, `model.tflite`) is uploaded last, after the
-others were read back, and is deleted first.
+On a file system a version is staged in `.slipway/staging/`, read back, and renamed into place. An object store has no
+rename: there the entry file (`saved_model.pb`, `model.tflite`) is uploaded last, after the others were read back, and
+is deleted first.
 """
 
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
-from serving.release.bucket import Bucket, LocalBucket, sync_folder
+from serving.errors import UserError
+from serving.release.bucket import Bucket
+from serving.release.folder import LocalBucket, sync_folder
 from serving.release.journal import PRIVATE
 from serving.release.record import ENTRY_FILES, is_whole, version_folders
 
 Step = Callable[[str], None]
 
 
-class ReadBackError(RuntimeError):
+class ReadBackError(UserError, RuntimeError):
     """What was read back from the bucket is not what was written."""
 
 
-def place(
-    bucket: Bucket,
-    model_name: str,
-    version: int,
-    files: Mapping[str, Path],
-    digests: Mapping[str, str],
-    *,
-    step: Step,
-    may_publish: Callable[[], None],
-) -> None:
-    """Makes a version appear, whole and verified.
+class Placement(Protocol):
+    """How the versions of one model come into a bucket, and leave it."""
 
-    Args:
-        bucket: where to.
-        model_name: the model's folder.
-        version: a number that nobody else writes.
-        files: the files by relative path.
-        digests: what must be read back, by the same paths.
-        step: told the name of each step before it is taken.
-        may_publish: raises if this process must not go on; asked just before the version can be seen.
+    def place(
+        self,
+        version: int,
+        files: Mapping[str, Path],
+        digests: Mapping[str, str],
+        *,
+        step: Step,
+        may_publish: Callable[[], None],
+    ) -> None:
+        """Make a version appear, whole and verified.
 
-    Raises:
-        ReadBackError: if the bucket does not return what was written; the version is then taken away again.
-    """
-    entries = [name for name in ENTRY_FILES if name in files]
-    ordered = [name for name in files if name not in entries] + entries
-    target = f"{model_name}/{version}"
+        Args:
+            version: a number that no other process writes.
+            files: the files by relative path.
+            digests: what must be read back, by the same paths.
+            step: told the name of each step before it is taken.
+            may_publish: raises if this process must not go on; asked just before the version can be seen.
+
+        Raises:
+            ReadBackError: the bucket does not return what was written; the version is then removed again.
+        """
+
+    def remove(self, version: int, *, step: Step) -> None:
+        """Delete a version: it is gone as a whole before its files are."""
+
+    def clean(self, highest: int) -> None:
+        """Remove what a dead process left: staged and hidden files, and uploads that never became whole.
+
+        Args:
+            highest: the highest version that Slipway ever used; a higher one that is not whole is being copied
+                there by something else, and is left alone.
+        """
+
+
+def placement(bucket: Bucket, model_name: str) -> Placement:
+    """Choose how versions of a model are placed in a bucket of this kind."""
     if isinstance(bucket, LocalBucket):
-        staging = f"{model_name}/{PRIVATE}/staging/{version}"
-        for name in ordered:
+        return FolderPlacement(bucket, model_name)
+    return ObjectPlacement(bucket, model_name)
+
+
+class FolderPlacement:
+    """Versions in a folder: staged, then renamed. See `Placement`."""
+
+    def __init__(self, bucket: LocalBucket, model_name: str) -> None:
+        self._bucket = bucket
+        self._model_name = model_name
+        self._folder = bucket.root / model_name
+
+    def place(
+        self,
+        version: int,
+        files: Mapping[str, Path],
+        digests: Mapping[str, str],
+        *,
+        step: Step,
+        may_publish: Callable[[], None],
+    ) -> None:
+        """See `Placement`."""
+        staging = f"{self._model_name}/{PRIVATE}/staging/{version}"
+        names = _entries_last(files)
+        for name in names:
             step(f"stage {name}")
-            bucket.upload(files[name], f"{staging}/{name}")
+            self._bucket.upload(files[name], f"{staging}/{name}")
         step("read back")
-        _verify(bucket, staging, ordered, digests)
-        _sync_tree(bucket.root / staging)
+        _verify(self._bucket, staging, names, digests)
+        _sync_tree(self._bucket.root / staging)
         may_publish()
         step("rename")
-        (bucket.root / staging).rename(bucket.root / target)
-        sync_folder(bucket.root / model_name)
-        return
-    others = [name for name in ordered if name not in entries]
-    for name in others:
-        step(f"upload {name}")
-        bucket.upload(files[name], f"{target}/{name}")
-    step("read back")
-    _verify(bucket, target, others, digests)
-    may_publish()
-    for name in entries:
-        step(f"upload {name}")
-        bucket.upload(files[name], f"{target}/{name}")
-    try:
-        step("read back entry")
-        _verify(bucket, target, entries, digests)
+        (self._bucket.root / staging).rename(self._folder / str(version))
+        sync_folder(self._folder)
+
+    def remove(self, version: int, *, step: Step) -> None:
+        """See `Placement`."""
+        trash = self._folder / PRIVATE / "trash" / f"{version}-{secrets.token_hex(4)}"
+        trash.parent.mkdir(parents=True, exist_ok=True)
+        step(f"hide version {version}")
+        (self._folder / str(version)).rename(trash)
+        step(f"delete version {version}")
+        shutil.rmtree(trash)
+
+    def clean(self, highest: int) -> None:
+        """See `Placement`. A version is never half there, whatever its number."""
+        del highest
+        for name in ("staging", "trash"):
+            shutil.rmtree(self._folder / PRIVATE / name, ignore_errors=True)
+
+
+class ObjectPlacement:
+    """Versions in an object store: the entry file last, and first to go. See `Placement`."""
+
+    def __init__(self, bucket: Bucket, model_name: str) -> None:
+        self._bucket = bucket
+        self._model_name = model_name
+
+    def place(
+        self,
+        version: int,
+        files: Mapping[str, Path],
+        digests: Mapping[str, str],
+        *,
+        step: Step,
+        may_publish: Callable[[], None],
+    ) -> None:
+        """See `Placement`."""
+        target = f"{self._model_name}/{version}"
+        entries = [name for name in ENTRY_FILES if name in files]
+        others = [name for name in files if name not in entries]
+        for name in others:
+            step(f"upload {name}")
+            self._bucket.upload(files[name], f"{target}/{name}")
+        step("read back")
+        _verify(self._bucket, target, others, digests)
         may_publish()
-    except Exception:
-        remove(bucket, model_name, version, step=lambda _: None)
-        raise
+        for name in entries:
+            step(f"upload {name}")
+            self._bucket.upload(files[name], f"{target}/{name}")
+        try:
+            step("read back entry")
+            _verify(self._bucket, target, entries, digests)
+            may_publish()
+        except Exception:
+            self.remove(version, step=lambda _: None)
+            raise
+
+    def remove(self, version: int, *, step: Step) -> None:
+        """See `Placement`."""
+        target = f"{self._model_name}/{version}"
+        names = list(self._bucket.listing(target))
+        entries = [name for name in reversed(ENTRY_FILES) if name in names]
+        step(f"hide version {version}")
+        self._bucket.remove([f"{target}/{name}" for name in entries])
+        step(f"delete version {version}")
+        self._bucket.remove([f"{target}/{name}" for name in names if name not in entries])
+
+    def clean(self, highest: int) -> None:
+        """See `Placement`."""
+        try:
+            folders = version_folders(self._bucket.listing(self._model_name))
+        except FileNotFoundError:
+            return
+        for version, files in folders.items():
+            if version <= highest and not is_whole(files):
+                self._bucket.remove([f"{self._model_name}/{version}/{name}" for name in files])
 
 
 def verify(bucket: Bucket, model_name: str, version: int, digests: Mapping[str, str]) -> None:
-    """Reads a whole version back.
+    """Read a whole version back.
 
     Raises:
-        ReadBackError: if a file is missing or differs.
+        ReadBackError: a file is missing or differs.
     """
     _verify(bucket, f"{model_name}/{version}", list(digests), digests)
 
 
-def remove(bucket: Bucket, model_name: str, version: int, *, step: Step) -> None:
-    """Deletes a version: it is gone as a whole before its files go."""
-    target = f"{model_name}/{version}"
-    if isinstance(bucket, LocalBucket):
-        trash = bucket.root / model_name / PRIVATE / "trash" / f"{version}-{secrets.token_hex(4)}"
-        trash.parent.mkdir(parents=True, exist_ok=True)
-        step(f"hide version {version}")
-        (bucket.root / target).rename(trash)
-        step(f"delete version {version}")
-        shutil.rmtree(trash)
-        return
-    names = list(bucket.listing(target))
-    entries = [name for name in reversed(ENTRY_FILES) if name in names]
-    step(f"hide version {version}")
-    bucket.remove([f"{target}/{name}" for name in entries])
-    step(f"delete version {version}")
-    bucket.remove([f"{target}/{name}" for name in names if name not in entries])
-
-
-def clean(bucket: Bucket, model_name: str, highest: int) -> None:
-    """Takes away what died half-way: staged and hidden files, and uploads that never became whole.
-
-    Args:
-        bucket: where.
-        model_name: the model's folder.
-        highest: the highest version that Slipway ever used; a higher one that is not whole is being copied
-            there by someone else, and is left alone.
-    """
-    if isinstance(bucket, LocalBucket):
-        for name in ("staging", "trash"):
-            shutil.rmtree(bucket.root / model_name / PRIVATE / name, ignore_errors=True)
-        return
-    try:
-        folders = version_folders(bucket.listing(model_name))
-    except FileNotFoundError:
-        return
-    for version, files in folders.items():
-        if version <= highest and not is_whole(files):
-            bucket.remove([f"{model_name}/{version}/{name}" for name in files])
+def _entries_last(files: Mapping[str, Path]) -> list[str]:
+    entries = [name for name in ENTRY_FILES if name in files]
+    return [name for name in files if name not in entries] + entries
 
 
 def _verify(bucket: Bucket, folder: str, names: list[str], digests: Mapping[str, str]) -> None:

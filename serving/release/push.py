@@ -2,16 +2,19 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.release import placement, retention
-from serving.release.bucket import Bucket, open_bucket
+from serving.errors import UserError
+from serving.release import retention
+from serving.release.bucket import Bucket
 from serving.release.digest import file_digest, file_digests, model_digest, model_files
-from serving.release.journal import LEASE_SECONDS, State, Turn, turn
+from serving.release.journal import LEASE_SECONDS, JournalState, Turn, turn
+from serving.release.open import open_bucket
+from serving.release.placement import ReadBackError, Step, placement, verify
 from serving.release.record import (
     ENTRY_FILES,
     RELEASE_FILE,
@@ -25,18 +28,16 @@ from serving.release.record import (
     version_folders,
 )
 
-Step = Callable[[str], None]
 
-
-class NotApprovedError(RuntimeError):
+class NotApprovedError(UserError, RuntimeError):
     """No passing verdict names the digest of the model that was to be pushed."""
 
 
-class WithdrawnError(RuntimeError):
+class WithdrawnError(UserError, RuntimeError):
     """The model was rolled back from, and is not released again by mistake."""
 
 
-class NothingToPushError(ValueError):
+class NothingToPushError(UserError, ValueError):
     """The directory holds no model."""
 
 
@@ -108,9 +109,8 @@ def push(
     digest = model_digest(own)
     if digest not in approved:
         raise NotApprovedError(
-            f"{folder} has the digest {digest}, which no passing verdict of every gate names; it was "
-            "changed after "
-            "the gates, or never passed them. Run the gates on this very model"
+            f"{folder} has the digest {digest}, which no passing verdict of every gate names; it was changed "
+            "after the gates, or never passed them. Run the gates on this very model"
         )
     if warmup:
         files[WARMUP_FILE] = warmup
@@ -124,9 +124,8 @@ def push(
             return Outcome(newest, False, message)
         if digest in mine.state.withdrawn and not force:
             raise WithdrawnError(
-                f"this model was released as version {mine.state.withdrawn[digest]} of {model_name} and "
-                "rolled back "
-                f"from; it is not released again unless forced (digest {digest})"
+                f"this model was released as version {mine.state.withdrawn[digest]} of {model_name} and rolled "
+                f"back from; it is not released again unless forced (digest {digest})"
             )
         release = Release(
             model_name=model_name,
@@ -163,16 +162,18 @@ def settle(bucket: Bucket, model_name: str, mine: Turn, step: Step) -> None:
             folder = version_folders(bucket.listing(model_name)).get(version, {})
             if is_whole(folder):
                 state = _settle_whole(bucket, model_name, version, state, step)
-    placement.clean(bucket, model_name, state.highest)
+    placement(bucket, model_name).clean(state.highest)
     mine.record(state)
 
 
-def _settle_whole(bucket: Bucket, model_name: str, version: int, state: State, step: Step) -> State:
+def _settle_whole(
+    bucket: Bucket, model_name: str, version: int, state: JournalState, step: Step
+) -> JournalState:
     try:
         release = read_release(bucket, model_name, version)
-        placement.verify(bucket, model_name, version, release.files)
-    except (placement.ReadBackError, RuntimeError):
-        placement.remove(bucket, model_name, version, step=step)
+        verify(bucket, model_name, version, release.files)
+    except (ReadBackError, RuntimeError):
+        placement(bucket, model_name).remove(version, step=step)
         return state
     return _after(state, release)
 
@@ -187,9 +188,7 @@ def write(bucket: Bucket, mine: Turn, release: Release, files: dict[str, Path], 
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as scratch:
         record = Path(scratch) / "release.json"
         record.write_text(json.dumps(release.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
-        placement.place(
-            bucket,
-            release.model_name,
+        placement(bucket, release.model_name).place(
             release.version,
             {**files, RELEASE_FILE: record},
             {**digests, RELEASE_FILE: file_digest(record)},
@@ -201,7 +200,7 @@ def write(bucket: Bucket, mine: Turn, release: Release, files: dict[str, Path], 
     return release
 
 
-def _after(state: State, release: Release) -> State:
+def _after(state: JournalState, release: Release) -> JournalState:
     """What is known once a release is out."""
     taken_back = {**state.withdrawn, **(release.rollback.withdrawn if release.rollback else {})}
     taken_back.pop(release.digest, None)
@@ -209,7 +208,7 @@ def _after(state: State, release: Release) -> State:
     return state.model_copy(update={"highest": highest, "withdrawn": taken_back})
 
 
-def next_version(bucket: Bucket, model_name: str, state: State) -> int:
+def next_version(bucket: Bucket, model_name: str, state: JournalState) -> int:
     """One more than any number ever used: by a release, by a push that died, or by hand."""
     used = [state.highest]
     with suppress(FileNotFoundError):

@@ -1,8 +1,7 @@
 """Releases: what a version in the bucket is, and the questions that can be asked of a bucket.
 
 A release is `<bucket>/<model>/<version>/`: the model's files and, in `assets.extra/`, `release.json`.
-Versions are integers that only grow. Nothing here writes; `serving.release.push`, `serving.release.retention` and
-`serving.release.fetch` do.
+Versions are integers that only grow. Nothing here writes; `push`, `retention` and `rollback` do.
 """
 
 import re
@@ -12,8 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serving.release.bucket import Bucket, FileInfo, open_bucket
+from serving.errors import UserError
+from serving.release.bucket import Bucket, FileInfo
 from serving.release.digest import EXTRAS
+from serving.release.open import open_bucket
 
 RELEASE_FILE = f"{EXTRAS}/release.json"
 WARMUP_FILE = f"{EXTRAS}/tf_serving_warmup_requests"
@@ -26,7 +27,7 @@ _INTEGER = re.compile(r"\s*\+?(\d+)\s*", re.ASCII)
 _LARGEST = 2**63 - 1
 
 
-class ReleaseError(RuntimeError):
+class ReleaseError(UserError, RuntimeError):
     """A version is not a whole release; the message names what is wrong."""
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from serving.release import placement
-from serving.release.bucket import Bucket, open_bucket
-from serving.release.journal import State, read_state, turn
+from serving.release.bucket import Bucket
+from serving.release.journal import JournalState, read_state, turn
+from serving.release.open import open_bucket
+from serving.release.placement import Step, placement
 from serving.release.record import Release, ReleaseError, list_versions, releases
 
 
@@ -35,12 +36,12 @@ def set_label(bucket: str | Path | Bucket, model_name: str, label: str, version:
 
 
 def prune(
-    bucket: Bucket, model_name: str, keep: int, state: State, step: placement.Step = lambda _: None
+    bucket: Bucket, model_name: str, keep: int, state: JournalState, step: Step = lambda _: None
 ) -> list[int]:
     """Deletes what `expendable` names; the caller holds the turn. Returns the versions deleted."""
     doomed = expendable(releases(bucket, model_name), keep, state.labels.values(), state.withdrawn)
     for version in doomed:
-        placement.remove(bucket, model_name, version, step=step)
+        placement(bucket, model_name).remove(version, step=step)
     return doomed
 
 

@@ -1,13 +1,14 @@
 """The rollback: an old model becomes the newest version again, and what it replaces is withdrawn."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from serving.release import fetch
-from serving.release.bucket import Bucket, open_bucket
+from serving.release.bucket import Bucket
 from serving.release.digest import model_files
 from serving.release.journal import LEASE_SECONDS, turn
+from serving.release.open import open_bucket
+from serving.release.placement import Step
 from serving.release.push import Outcome, check_name, next_version, settle, write
 from serving.release.record import (
     RELEASE_FILE,
@@ -18,8 +19,6 @@ from serving.release.record import (
     releases,
 )
 from serving.release.writer import user_name
-
-Step = Callable[[str], None]
 
 
 def rollback(

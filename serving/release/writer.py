@@ -1,4 +1,4 @@
-"""Which process holds something in a bucket, and whether it still runs."""
+"""Which process writes to a bucket, and whether it still runs."""
 
 import contextlib
 import getpass
@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 
-class Holder(BaseModel):
+class Writer(BaseModel):
     """The process whose turn it is."""
 
     model_config = ConfigDict(frozen=True)
@@ -29,10 +29,10 @@ class Holder(BaseModel):
         return started is None or abs(started - self.started) > 1
 
 
-def me() -> Holder:
-    """This process."""
+def this_process() -> Writer:
+    """Describe this process."""
     started = _process_start(os.getpid())
-    return Holder(
+    return Writer(
         machine=_machine(),
         pid=os.getpid(),
         started=started or 0.0,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import HTTP_STATUS, Code, ServingError, invalid
 from serving.inference.dataplane import DataPlane
-from serving.inference.examples import to_tensor
 from serving.inference.runners import engine_of
+from serving.messages.calls import to_tensor
 from serving.ops import metrics
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.engine.base import Array
 from serving.engine.signature import Signature, TensorSpec
 from serving.errors import ServingError, invalid
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 from serving.rest.document import Body
 from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
 from serving.rest.values import debug_string

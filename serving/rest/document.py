@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from serving.engine.base import Array
 from serving.errors import invalid
+from serving.messages.dtypes import Array
 from serving.rest.numbers import NumberReader
 from serving.rest.values import debug_string
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
-from serving.inference.examples import Classifications, Regressions
+from serving.messages.calls import Classifications, Regressions
+from serving.messages.dtypes import Array
 
 _BYTES_SUFFIX = "_bytes"
 

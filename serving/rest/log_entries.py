@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.engine.base import Array
 from serving.engine.signature import DEFAULT_SIGNATURE
-from serving.inference.examples import Classifications, Regressions
 from serving.messages import tensors
+from serving.messages.calls import (
+    Classifications,
+    Regressions,
+    fill_classifications,
+    fill_regressions,
+    write_spec,
+)
+from serving.messages.dtypes import Array
 from serving.messages.protos import prediction_log_pb2
-from serving.rpc.prediction import fill_classifications, fill_regressions, write_spec
 
 
 def predict(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from serving.engine.base import Array
+from serving.messages.dtypes import Array
 
 _NUMERIC = b"0123456789.+-eE \t\r\n"
 _REMEMBERED = 64

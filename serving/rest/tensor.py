@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.engine.base import Array
 from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 from serving.rest.values import debug_string, type_name
 
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")

@@ -6,9 +6,9 @@ from typing import Any
 
 from serving.errors import Code, ServingError
 from serving.inference.dataplane import DataPlane
-from serving.manager.model_config import from_message
+from serving.manager.model_config import from_message, request_logging
 from serving.messages.protos import get_model_status_pb2, model_management_pb2
-from serving.messages.text_config import ConfigError
+from serving.messages.text_config import ServerConfigError
 from serving.ops.request_log import RequestLogs
 from serving.rpc.call import Call, Guard
 from serving.rpc.calls import Methods
@@ -41,10 +41,10 @@ def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
         try:
             models = from_message(request.config)
             await asyncio.to_thread(plane.manager.set_models, models)
-        except ConfigError as error:
+        except ServerConfigError as error:
             log.error("ReloadConfig failed: %s", error)
             raise ServingError(Code.INVALID_ARGUMENT, str(error)) from error
-        logs.configure(models)
+        logs.configure(request_logging(models))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = 0
         for name, value in before.items():

@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from serving.engine.base import Array
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import Code, invalid
-from serving.inference import examples as ex
 from serving.inference.dataplane import DataPlane, ModelRef
 from serving.inference.runners import engine_of
 from serving.messages import tensors
+from serving.messages.calls import (
+    Classifications,
+    fill_classifications,
+    fill_regressions,
+    log_entry,
+    read_input,
+    write_spec,
+)
 from serving.messages.protos import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -45,7 +51,8 @@ class PredictionService:
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
         for alias, value in outputs.items():
             tensors.fill(response.outputs[alias], value, packed=self.packed)
-        self.logs.predict(ref.name, request, response)
+        if self.logs.wants(ref.name):
+            self.logs.put(ref.name, log_entry("predict", request, response))
         return response
 
     async def classify(self, request: Any, call: Call) -> Any:
@@ -58,7 +65,8 @@ class PredictionService:
         response = classification_pb2.ClassificationResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
         fill_classifications(response.result, result)
-        self.logs.classify(ref.name, request, response)
+        if self.logs.wants(ref.name):
+            self.logs.put(ref.name, log_entry("classify", request, response))
         return response
 
     async def regress(self, request: Any, call: Call) -> Any:
@@ -71,7 +79,8 @@ class PredictionService:
         response = regression_pb2.RegressionResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
         fill_regressions(response.result, result)
-        self.logs.regress(ref.name, request, response)
+        if self.logs.wants(ref.name):
+            self.logs.put(ref.name, log_entry("regress", request, response))
         return response
 
     async def multi_inference(self, request: Any, call: Call) -> Any:
@@ -94,11 +103,12 @@ class PredictionService:
         for (signature_name, _), result in zip(tasks, results, strict=True):
             entry = response.results.add()
             write_spec(entry.model_spec, ref.name, call.version, signature_name or DEFAULT_SIGNATURE)
-            if isinstance(result, ex.Classifications):
+            if isinstance(result, Classifications):
                 fill_classifications(entry.classification_result, result)
             else:
                 fill_regressions(entry.regression_result, result)
-        self.logs.multi_inference(ref.name, request, response)
+        if self.logs.wants(ref.name):
+            self.logs.put(ref.name, log_entry("multi_inference", request, response))
         return response
 
     async def metadata(self, request: Any, call: Call) -> Any:
@@ -158,24 +168,6 @@ def read_spec(message: Any, call: Call) -> ModelRef:
     )
 
 
-def write_spec(spec: Any, name: str, version: int | None, signature_name: str = "") -> None:
-    """Says which model and version answered."""
-    spec.name = name
-    if version is not None:
-        spec.version.value = version
-    spec.signature_name = signature_name
-
-
-def read_input(message: Any) -> Array:
-    """The examples of an Input message as a tensor."""
-    kind = message.WhichOneof("kind")
-    if kind == "example_list_with_context":
-        listed = message.example_list_with_context
-        context = listed.context.SerializeToString() if listed.HasField("context") else b""
-        return ex.to_tensor([example.SerializeToString() for example in listed.examples], context)
-    return ex.to_tensor([example.SerializeToString() for example in message.example_list.examples])
-
-
 def _count(plane: DataPlane, api: str) -> Counted:
     def counted(call: Call, code: Code, seconds: float) -> None:
         plane.metrics.request_count.add(call.model, code.name)
@@ -183,17 +175,3 @@ def _count(plane: DataPlane, api: str) -> Counted:
             plane.metrics.request_latency.observe(seconds * 1e6, call.model, api, "GRPC")
 
     return counted
-
-
-def fill_classifications(message: Any, result: ex.Classifications) -> None:
-    """Fills a ClassificationResult."""
-    for row in result.rows:
-        entry = message.classifications.add()
-        for label, score in row:
-            entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
-
-
-def fill_regressions(message: Any, result: ex.Regressions) -> None:
-    """Fills a RegressionResult."""
-    for value in result.values:
-        message.regressions.add(value=value)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from serving.flags import Flags
 from serving.inference.dataplane import DataPlane
-from serving.messages.text_config import ConfigError
+from serving.messages.text_config import ServerConfigError
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
@@ -13,8 +13,7 @@ from serving.rpc.call import Guard
 from serving.rpc.calls import Streaming, Unary
 from serving.rpc.profiler import Profiler
 from serving.rpc.services import Services
-from serving.transport.http2.application import Http2Limits
-from serving.transport.http2.connection import Http2Connection
+from serving.transport.http2.connection import Http2Connection, Http2Limits
 from serving.transport.listener import Listener
 
 log = logging.getLogger("slipway.server")
@@ -37,7 +36,7 @@ def make_server(
 
     Raises:
         BindError: if the port cannot be had.
-        ConfigError: if the channel arguments cannot be read.
+        ServerConfigError: if the channel arguments cannot be read.
     """
     service = prediction.PredictionService(plane, logs, flags.enable_serialization_as_tensor_content)
     methods: dict[str, Unary | Streaming] = {
@@ -69,15 +68,12 @@ def channel_arguments(text: str) -> dict[str, int]:
     """Reads `name=value,name=value`; those whose value is no integer mean nothing here and are left out.
 
     Raises:
-        ConfigError: for a part without '='.
+        ServerConfigError: for a part without '='.
     """
     arguments: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         if not equals:
-            raise ConfigError(f"--grpc_channel_arguments: {part!r} is not name=value")
+            raise ServerConfigError(f"--grpc_channel_arguments: {part!r} is not name=value")
         arguments[name.strip()] = int(value) if value.removeprefix("-").isdecimal() else 0
     return arguments
-
-
-__all__ = ["ConfigError", "channel_arguments", "make_server"]

@@ -12,9 +12,9 @@ import httpx
 import numpy as np
 from moto.server import ThreadedMotoServer
 
-from serving.inference.warmup import predict_request
 from serving.messages.protos import predict_pb2
 from serving.messages.tensors import to_array
+from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running
 
 INPUT = [0.0, 2.0]

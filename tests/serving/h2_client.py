@@ -12,8 +12,7 @@ from serving.errors import Code, ServingError
 from serving.rpc.calls import Context, Streaming, Unary
 from serving.rpc.services import Services
 from serving.transport.http2 import frames
-from serving.transport.http2.application import Http2Limits
-from serving.transport.http2.connection import Http2Connection
+from serving.transport.http2.connection import Http2Connection, Http2Limits
 from serving.transport.listener import Listener
 
 MAX_MESSAGE = 64 << 20

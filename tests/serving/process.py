@@ -1,8 +1,7 @@
-"""A model server as a process of its own."""
+"""A model server as a process of its own, with what tests ask of it."""
 
 import contextlib
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,21 +11,17 @@ from typing import Any
 
 import httpx
 
-from serving.client.local import free_ports
+from serving.client.local import ServerProcess, own_server, serve
+from serving.process import python_module
 
 
 @dataclass
-class Running:
+class Running(ServerProcess):
     """A started server."""
-
-    process: "subprocess.Popen[bytes]"
-    rest_port: int
-    grpc_port: int
-    log: Path
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.rest_port}"
+        return self.rest
 
     @property
     def address(self) -> str:
@@ -64,36 +59,20 @@ class Running:
 @contextlib.contextmanager
 def start(*flags: str, ready: bool = True) -> Iterator[Running]:
     """Starts a server on free ports, and ends it with SIGTERM, which must be clean."""
-    rest_port, grpc_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="serving-test-") as folder:
-        log = Path(folder) / "log.txt"
-        command = [
-            sys.executable,
-            "-m",
-            "serving.serve",
-            f"--port={grpc_port}",
-            f"--rest_api_port={rest_port}",
-        ]
-        with log.open("wb") as output:
-            process = subprocess.Popen([*command, *flags], stdout=output, stderr=subprocess.STDOUT)
-        running = Running(process, rest_port, grpc_port, log)
-        try:
+        with serve(own_server(*flags), Path(folder) / "log.txt") as server:
+            running = Running(server.process, server.grpc_port, server.rest_port, server.log)
             if ready:
                 running.wait("server is ready")
             yield running
-            if process.poll() is None:
-                process.terminate()
-                assert process.wait(30) == 0, running.output()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            ended_before = running.exit_code() is not None
+        assert ended_before or running.exit_code() == 0, running.output()
 
 
 def run_to_end(*flags: str, seconds: float = 60) -> tuple[int, str]:
     """Runs a server that is expected to end by itself; returns its exit code and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "serving.serve", *flags],
+        python_module("serving.serve", *flags),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=seconds,

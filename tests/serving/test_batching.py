@@ -12,10 +12,9 @@ import pytest
 from serving.errors import Code, ServingError
 from serving.inference.batching import Batcher
 from serving.inference.batching_options import BatchingOptions, read_batching
-from serving.messages.text_config import ConfigError
+from serving.messages.dtypes import Array
+from serving.messages.text_config import ServerConfigError
 from serving.ops.metrics import Metrics
-
-Array = np.ndarray[Any, Any]
 
 
 class Model:
@@ -193,5 +192,5 @@ def test_parameters_file(tmp_path: Path) -> None:
         ("batch_size: 4", "Error parsing text-format tensorflow.serving.BatchingParameters"),
     ):
         path.write_text(text)
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ServerConfigError, match=said):
             read_batching(str(path))

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.inference.warmup import predict_request
+from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running, start
 from tests.serving.test_lifecycle import eventually
 from tests.serving.tf_models import write_half_plus

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.client.client import Client
+from serving.client import Client
 from serving.client.local import free_port
 from tests.serving.faults import Folder, Load, ObjectStore, Place
 from tests.serving.process import start

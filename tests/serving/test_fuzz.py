@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving.inference.warmup import predict_request
 from serving.messages.tensors import to_proto
+from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running, start
 from tests.serving.strategies import grpc_bodies, rest_bodies
 from tests.serving.tf_models import write_half_plus

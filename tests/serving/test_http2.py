@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from serving.transport.http2 import frames
-from serving.transport.http2.application import Http2Limits
+from serving.transport.http2.connection import Http2Limits
 from serving.transport.http2.frames import ErrorCode, Setting
 from tests.serving.h2_client import ECHO, FAIL, MANY, MAX_MESSAGE, SLOW, connected, served
 

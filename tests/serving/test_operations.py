@@ -10,14 +10,13 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.client.base import PredictError
-from serving.client.client import Client
+from serving.client import Client, PredictError
 from serving.errors import Code
-from serving.inference.warmup import predict_request, write_requests
 from serving.messages.protos import prediction_log_pb2
 from serving.messages.tensors import to_array
-from serving.messages.text_config import ConfigError
+from serving.messages.text_config import ServerConfigError
 from serving.messages.tfrecord import RecordError, frame, read_records
+from serving.messages.warmup_file import predict_request, write_requests
 from serving.ops.auth import Tokens
 from serving.ops.tls import read_tls
 from serving.predict import main as predict_main
@@ -131,15 +130,15 @@ def test_ssl_files_that_cannot_be(keys: Path, tmp_path: Path) -> None:
         ('server_key: "x" server_cert: "y"', "cannot be used"),
     ):
         path.write_text(text)
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ServerConfigError, match=said):
             read_tls(str(path))
 
 
 def test_token_files_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read --auth_token_file"):
+    with pytest.raises(ServerConfigError, match="cannot read --auth_token_file"):
         Tokens(tmp_path / "none")
     (tmp_path / "empty").write_text("# nothing\n")
-    with pytest.raises(ConfigError, match="holds no token"):
+    with pytest.raises(ServerConfigError, match="holds no token"):
         Tokens(tmp_path / "empty")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hpack import Encoder
 
-from serving.inference.warmup import predict_request
+from serving.messages.warmup_file import predict_request
 from serving.transport.http2 import frames
 from tests.serving.process import Running, start
 from tests.serving.test_fuzz import scramble

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.release.bucket import BucketError, open_bucket
+from serving.release.bucket import BucketError
 from serving.release.digest import file_digests, model_digest
 from serving.release.fetch import fetch
+from serving.release.open import open_bucket
 from serving.release.push import NotApprovedError, NothingToPushError, Outcome, WithdrawnError, push
 from serving.release.record import (
     RELEASE_FILE,

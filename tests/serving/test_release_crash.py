@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from serving.release import placement
-from serving.release.bucket import Bucket, LocalBucket, open_bucket
+from serving.release.bucket import Bucket
 from serving.release.fetch import fetch
+from serving.release.folder import LocalBucket
 from serving.release.journal import PRIVATE, BucketBusyError, TurnLostError
 from serving.release.object_store import ObjectBucket
+from serving.release.open import open_bucket
 from serving.release.push import push
 from serving.release.record import (
     ReleaseError,

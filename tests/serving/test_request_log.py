@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from serving.manager.model_config import ModelConfig, RequestLogging
 from serving.messages.protos import prediction_log_pb2
 from serving.messages.tfrecord import read_records
 from serving.ops import request_log
 from serving.ops.metrics import Metrics
-from serving.ops.request_log import RequestLogs
+from serving.ops.request_log import RequestLogging, RequestLogs
 
 RECORD = 10_000
 SHARE = 100_000
@@ -26,7 +25,7 @@ def entry(number: int) -> Any:
 
 
 def configured(logs: RequestLogs, prefix: Path) -> None:
-    logs.configure([ModelConfig("m", "/m", logging=RequestLogging(str(prefix), 1.0))])
+    logs.configure({"m": RequestLogging(str(prefix), 1.0)})
 
 
 def count(metrics: Metrics, status: str) -> float:

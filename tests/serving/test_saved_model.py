@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from serving.engine import saved_model
+from serving.engine.session_model import SavedModel
 
 
 class HalfPlusTwo(tf.Module):  # type: ignore[misc]
@@ -84,7 +85,7 @@ def test_bad_calls_say_what_the_model_has(model_dir: Path) -> None:
 def test_threads_share_a_model(model_dir: Path) -> None:
     wrong: list[str] = []
 
-    def ask(model: saved_model.SavedModel, start: int) -> None:
+    def ask(model: SavedModel, start: int) -> None:
         for i in range(start, start + 200):
             got = model.run("serving_default", {"x": np.array([i], np.float32)})["y"][0]
             if got != i * 0.5 + 2:

@@ -7,10 +7,10 @@ It is a protocol of our own because there is none for asyncio that costs less th
 
 import asyncio
 import logging
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from serving.transport.http2 import frames
-from serving.transport.http2.application import Application, Http2Limits
 from serving.transport.http2.budget import Budget
 from serving.transport.http2.frames import ErrorCode, H2ConnectionError, Setting
 from serving.transport.http2.headers import LARGEST_HEADER_LIST, Head
@@ -27,6 +27,28 @@ _SLOW_SECONDS = 60.0
 _BYTES_PER_SECOND = 1024
 _DRAIN_PING = b"draining"
 _DRAIN_SECONDS = 1.0
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    def open(self, connection: "Http2Connection", stream: Stream, head: Head) -> None:
+        """A request has begun: give the stream its handler, or answer at once."""
+
+
+@dataclass(frozen=True)
+class Http2Limits:
+    """What a client may do.
+
+    Attributes:
+        streams: how many requests it may have open at once.
+        idle_seconds: how long a connection without any may stay; 0 for as long as the client wants.
+        age_seconds: how long a connection may stay at all, before the client is asked to connect again; 0 likewise.
+    """
+
+    streams: int = 1000
+    idle_seconds: float = 0.0
+    age_seconds: float = 0.0
 
 
 class Http2Connection(asyncio.Protocol):

@@ -48,6 +48,13 @@ class Head:
         return b""
 
 
+if not hasattr(HeaderTable, "_shrink"):
+    raise ImportError(
+        "hpack.table.HeaderTable has no _shrink any more, which tells when headers leave the table; "
+        "without it remembered headers would be wrong. Install the hpack of requirements/lock.txt"
+    )
+
+
 class _Table(HeaderTable):
     """A header table that counts its changes."""
 

@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from serving.transport.http2 import frames
 from serving.transport.http2.budget import Budget
 from serving.transport.http2.frames import ErrorCode, H2ConnectionError, H2StreamError, Setting
-from serving.transport.http2.headers import HeaderDecoder, trailer_fault
+from serving.transport.http2.headers import Head, HeaderDecoder, trailer_fault
+from serving.transport.http2.sending import Sender
 from serving.transport.http2.stream import Stream
-
-if TYPE_CHECKING:
-    from serving.transport.http2.connection import Http2Connection
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 4 << 20
@@ -19,10 +17,38 @@ _LARGEST_BLOCK = 65_536
 _PRIORITY_BYTES = 5
 
 
+class StreamTable(Protocol):
+    """What the receiver needs of its connection: the streams, and what becomes of them.
+
+    Attributes:
+        sender: writes what frames are answered with.
+        streams: the requests that are open, by number.
+        last_number: the number of the newest one.
+        forgotten: streams that the server has ended and whose end the client may not know of yet.
+    """
+
+    sender: Sender
+    streams: dict[int, Stream]
+    last_number: int
+    forgotten: dict[int, None]
+
+    def open(self, number: int, head: Head, *, complete: bool) -> None:
+        """A request has begun; `complete` if it has no body."""
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """End a stream at once, from the server's side."""
+
+    def close(self, stream: Stream) -> None:
+        """A stream has ended, in whatever way."""
+
+    def pinged(self, payload: bytes) -> None:
+        """The client has answered a PING."""
+
+
 class Receiver:
     """Takes the frames of one connection."""
 
-    def __init__(self, connection: "Http2Connection", budget: Budget) -> None:
+    def __init__(self, connection: StreamTable, budget: Budget) -> None:
         self._connection = connection
         self._budget = budget
         self._now = asyncio.get_running_loop().time

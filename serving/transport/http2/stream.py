@@ -3,8 +3,26 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from serving.transport.http2.application import Handler
+
+class Handler(Protocol):
+    """The application's end of a stream.
+
+    Attributes:
+        is_prompt: whether a client is expected to send the whole request without delay.
+    """
+
+    is_prompt: bool
+
+    def data(self, data: bytes) -> None:
+        """Take a part of the request."""
+
+    def end(self) -> None:
+        """The request is complete."""
+
+    def closed(self) -> None:
+        """The stream has ended before it was answered: nobody waits any more."""
 
 
 class Stream:

@@ -1,16 +1,14 @@
 """Images: encoded bytes to numbers, by Pillow and numpy."""
 
 import io
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from serving.errors import invalid
+from serving.messages.dtypes import Array
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-Array = np.ndarray[Any, Any]
 
 
 def decode(data: bytes, shape: tuple[int, int, int]) -> Array:

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from serving.engine.base import Array
+from serving.engine.preprocessing import image, text
+from serving.engine.preprocessing.spec import ImageSpec, TextSpec, read_spec
 from serving.engine.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
+from serving.messages.dtypes import Array
 from serving.messages.protos import example_pb2, meta_graph_pb2
-from serving.preprocessing import image, text
-from serving.preprocessing.spec import ImageSpec, TextSpec, read_spec
 
 EXAMPLES_SIGNATURE = "serve_examples"
 
 
-class LightPreprocessing:
+class PreprocessingEngine:
     """Turns one raw feature, strings [batch], into what the model reads under the same name.
 
     Signatures: `serving_default` takes the feature, `serve_examples` takes `examples`, serialized tf.Example.
@@ -77,7 +77,7 @@ def _definition(signature: Signature) -> Any:
     return definition
 
 
-def load(folder: Path) -> LightPreprocessing:
+def load(folder: Path) -> PreprocessingEngine:
     """Load the preprocessing of a version's folder.
 
     Raises:
@@ -93,7 +93,7 @@ def load(folder: Path) -> LightPreprocessing:
     return _text(spec, text.read_vocabulary(words, spec.first_id))
 
 
-def _image(spec: ImageSpec) -> LightPreprocessing:
+def _image(spec: ImageSpec) -> PreprocessingEngine:
     output = TensorSpec(f"{spec.feature}:0", "DT_FLOAT", (None, *spec.shape))
 
     def preprocess(batch: Sequence[bytes]) -> Array:
@@ -101,10 +101,10 @@ def _image(spec: ImageSpec) -> LightPreprocessing:
             return np.zeros((0, *spec.shape), np.float32)
         return np.stack([image.decode(_bytes(data, spec.feature), spec.shape) for data in batch])
 
-    return LightPreprocessing(spec.feature, output, preprocess)
+    return PreprocessingEngine(spec.feature, output, preprocess)
 
 
-def _text(spec: TextSpec, vocabulary: dict[str, int]) -> LightPreprocessing:
+def _text(spec: TextSpec, vocabulary: dict[str, int]) -> PreprocessingEngine:
     output = TensorSpec(f"{spec.feature}:0", "DT_INT64", (None, None))
 
     def preprocess(batch: Sequence[bytes]) -> Array:
@@ -114,7 +114,7 @@ def _text(spec: TextSpec, vocabulary: dict[str, int]) -> LightPreprocessing:
             row[: len(words)] = words
         return padded
 
-    return LightPreprocessing(spec.feature, output, preprocess)
+    return PreprocessingEngine(spec.feature, output, preprocess)
 
 
 def _bytes(value: object, feature: str) -> bytes:

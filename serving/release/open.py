@@ -1,0 +1,33 @@
+"""The bucket at a URL."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from serving.release.bucket import OBJECT_SCHEMES, Bucket, BucketError
+from serving.release.folder import LocalBucket
+
+
+def open_bucket(url: str | Path | Bucket) -> Bucket:
+    """The bucket at a URL: a local path, `file://`, `s3://` or `gs://`.
+
+    Raises:
+        BucketError: for a URL of another kind, or one without a bucket's name.
+    """
+    if not isinstance(url, str | Path):
+        return url
+    text = str(url)
+    scheme = urlsplit(text).scheme if "://" in text else ""
+    if scheme in ("", "file"):
+        path = text.removeprefix("file://")
+        if not path:
+            raise BucketError("the bucket is empty; give a folder or an s3:// or gs:// URL")
+        return LocalBucket(Path(path).absolute())
+    if scheme in OBJECT_SCHEMES:
+        if not urlsplit(text).netloc:
+            raise BucketError(f"bucket URL {text!r} names no bucket; write {scheme}://BUCKET/FOLDER")
+        from serving.release.object_store import ObjectBucket  # late: fsspec is not needed for a folder
+
+        return ObjectBucket(text)
+    raise BucketError(
+        f"bucket URL {text!r}: the scheme {scheme!r} is not known; use a local path, s3:// or gs://"
+    )
