@@ -13,16 +13,36 @@ from pipeline.flink.cli import app as flink
 from pipeline.kubeflow.cli import app as kubeflow
 from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, new_console
 from pipeline.options import load as _load
+from serving.errors import UserError
+
+_SOURCES = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(
     help="From raw data to a gated, versioned model that answers.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(flink, name="flink")
 app.add_typer(kubeflow, name="kubeflow")
 console = new_console()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from serving.version import commit, version
+
+        console.print(f"slipway {version()}" + (f" (commit {commit()})" if commit() else ""), soft_wrap=True)
+        raise typer.Exit
+
+
+@app.callback()
+def slipway(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="print the version and end"),
+    ] = False,
+) -> None:
+    """From raw data to a gated, versioned model that answers."""
 
 
 @app.command()
@@ -171,14 +191,18 @@ def predict(context: typer.Context) -> None:
     raise typer.Exit(client(context.args))
 
 
+def _put_working_folder_last() -> None:
+    """Let `data.make` name a module of the user's, and let nothing in the working folder hide one of ours."""
+    here = str(Path.cwd())
+    sys.path[:] = [*(path for path in sys.path if path not in ("", here) or path == str(_SOURCES)), here]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error of the user's is one line or a few on stderr, and exit code 2."""
-    sys.path.insert(0, str(Path.cwd()))
+    _put_working_folder_last()
     try:
         app(arguments)
-    except (ValueError, LookupError, RuntimeError, OSError) as error:
-        if type(error).__module__.partition(".")[0] not in ("pipeline", "components", "serving", "data"):
-            raise
+    except UserError as error:
         Console(stderr=True, highlight=False).print(Text(str(error), "red"), soft_wrap=True)
         sys.exit(2)
 

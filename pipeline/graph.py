@@ -21,33 +21,19 @@ from components.validate.component import DataGate
 from pipeline.beam import pipeline_args
 from pipeline.config import Config
 
-#: What the canary starts: an edited server is tried anew.
-SERVER_CODE = (
-    "serving",
-    "serving.client",
-    "serving.engine",
-    "serving.transport.http1",
-    "serving.transport.http2",
-    "serving.manager",
-    "serving.ops",
-    "serving.preprocessing",
-    "serving.rest",
-    "serving.rpc",
-)
-
 
 def build(config: Config) -> list[Any]:
     """Make the stages of a configuration, in the order in which they run."""
-    user_model = Path(config.model.module) if config.model.module.endswith(".py") else None
-    user_preprocess = Path(config.preprocess.module) if config.preprocess.module.endswith(".py") else None
+    user_model = _user_files(config.model.module)
+    user_preprocess = _user_files(config.preprocess.module)
     # Beam's workers load it too, wherever they were started.
     preprocess = config.preprocess.model_copy(
-        update={"module": str(user_preprocess.absolute())} if user_preprocess else {}
+        update={"module": str(user_preprocess[0].absolute())} if user_preprocess else {}
     )
     label = config.data.label
     compared = filter(None, (config.schema_.serving_statistics, config.schema_.previous_statistics))
 
-    ingest = Ingest(config.data, code_digest=code_digest("components.ingest"))
+    ingest = Ingest(config.data, code_digest=code_digest("components.ingest.component"))
     statistics = StatisticsGen(examples=ingest.outputs["examples"])
     schema = SchemaGen(
         statistics=statistics.outputs["statistics"],
@@ -56,7 +42,7 @@ def build(config: Config) -> list[Any]:
         label=label,
         classes=json.dumps(config.data.classes),
         schema_config=config.schema_.model_dump_json(),
-        code_digest=code_digest("components.schema"),
+        code_digest=code_digest("components.schema.component"),
     )
     anomalies = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     data_gate = DataGate(
@@ -64,7 +50,7 @@ def build(config: Config) -> list[Any]:
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
         schema_config=config.schema_.model_dump_json(),
-        code_digest=code_digest("components.validate", "components.verdict", files=compared),
+        code_digest=code_digest("components.validate.component", files=compared),
     )
     transform = Transform(
         examples=ingest.outputs["examples"],
@@ -74,7 +60,7 @@ def build(config: Config) -> list[Any]:
             "config": preprocess.model_dump_json(),
             "label": label,
             "code_digest": code_digest(
-                "components.preprocess", module=user_preprocess, without="build_model"
+                "components.preprocess.transform", user=user_preprocess, without="build_model"
             ),
         },
         splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
@@ -83,7 +69,7 @@ def build(config: Config) -> list[Any]:
     )
     # The list below is the order here; a runner that runs stages in parallel goes by edges alone.
     transform.add_upstream_node(data_gate)
-    trainer_code = code_digest("components.train", "components.models", module=user_model)
+    trainer_code = code_digest("components.train.run", user=user_model)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -101,7 +87,10 @@ def build(config: Config) -> list[Any]:
         },
     )
     baseline = LatestRelease(
-        model=trainer.outputs["model"], bucket=config.push.bucket, model_name=config.model_name
+        model=trainer.outputs["model"],
+        bucket=config.push.bucket,
+        model_name=config.model_name,
+        code_digest=code_digest("components.evaluate.baseline"),
     )
     evaluator = Evaluator(
         examples=ingest.outputs["examples"],
@@ -111,7 +100,7 @@ def build(config: Config) -> list[Any]:
         evaluate_config=config.evaluate.model_dump_json(),
         split=config.evaluation_split,
         label=label,
-        code_digest=code_digest("components.evaluate", "components.verdict"),
+        code_digest=code_digest("components.evaluate.component"),
     )
     stages = [ingest, statistics, schema, anomalies, data_gate, transform, trainer, baseline, evaluator]
     released = trainer.outputs["model"]
@@ -134,7 +123,10 @@ def build(config: Config) -> list[Any]:
             push_format=config.push.format,
             split=config.evaluation_split,
             label=label,
-            code_digest=code_digest("components.optimize", "components.evaluate", "components.verdict"),
+            code_digest=code_digest(
+                "components.optimize.component",
+                user=_user_files(*config.optimize.modules.values(), config.optimize.distilled.module or ""),
+            ),
         )
         optimizer.add_upstream_node(evaluator)  # nothing is made light that Gate 1 refuses
         stages.append(optimizer)
@@ -146,7 +138,7 @@ def build(config: Config) -> list[Any]:
             examples=ingest.outputs["examples"],
             canary_config=config.canary.model_dump_json(),
             split=config.evaluation_split,
-            code_digest=code_digest("components.canary", *SERVER_CODE),
+            code_digest=code_digest("components.canary.component"),
         )
         canary.add_upstream_node(evaluator)  # nor is it tried in a server
         stages.append(canary)
@@ -160,7 +152,7 @@ def build(config: Config) -> list[Any]:
         lineage=json.dumps(
             {"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}
         ),
-        code_digest=code_digest("components.push", "serving.release.push", "serving.release.record"),
+        code_digest=code_digest("components.push.component"),
     )
     return [*stages, pusher]
 
@@ -181,3 +173,8 @@ def make_pipeline(config: Config) -> Any:
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite")),
         beam_pipeline_args=pipeline_args(config.beam, root / "beam"),
     )
+
+
+def _user_files(*modules: str) -> list[Path]:
+    """Return those of some modules that are files of the user's, and not built in."""
+    return [Path(module) for module in modules if module.endswith(".py")]

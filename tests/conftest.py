@@ -20,6 +20,10 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+#: Names of modules of ours and Python's, which scripts in a user's folder have too. No command may run those.
+USERS_OWN = ("pipeline", "components", "serving", "data", "test", "types")
+
+
 @dataclass(frozen=True)
 class Done:
     """A command that ended."""
@@ -38,18 +42,18 @@ class Workspace:
     def bucket(self) -> Path:
         return self.path / "bucket"
 
-    def command(self, *arguments: str) -> list[str]:
+    def run_command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(REPOSITORY / "run_local.py"), *arguments]
 
     def run(self, config: str | Path, *overrides: str, env: dict[str, str] | None = None) -> Done:
         """`python run_local.py --config … --set …`"""
         sets = [part for override in overrides for part in ("--set", override)]
-        return self._do([*self.command("--config", str(config)), *sets], env)
+        return self.command([*self.run_command("--config", str(config)), *sets], env)
 
     def slipway(self, *arguments: str) -> Done:
-        return self._do([str(Path(sys.executable).parent / "slipway"), *arguments])
+        return self.command([str(Path(sys.executable).parent / "slipway"), *arguments])
 
-    def _do(self, command: list[str], env: dict[str, str] | None = None) -> Done:
+    def command(self, command: list[str], env: dict[str, str] | None = None) -> Done:
         done = subprocess.run(
             command,
             cwd=self.path,
@@ -66,10 +70,12 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def new_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workspace]:
-    """Make empty workspaces that see the repository's configurations."""
+    """Make workspaces that see the repository's configurations, and hold a user's own scripts by awkward names."""
 
     def make(name: str) -> Workspace:
         path = tmp_path_factory.mktemp(name)
+        for stem in USERS_OWN:
+            (path / f"{stem}.py").write_text(f'raise RuntimeError("{stem}.py of the user was run")\n')
         (path / "configs").symlink_to(REPOSITORY / "configs")
         return Workspace(path)
 

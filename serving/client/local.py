@@ -12,7 +12,7 @@ from pathlib import Path
 from serving.client.base import PredictError
 from serving.client.client import Client
 from serving.errors import UserError
-from serving.process import python_module
+from serving.process import environment, python_module
 
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
@@ -82,6 +82,7 @@ def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env=environment(),
                 start_new_session=True,  # a Ctrl-C in the terminal is for whoever started it
             )
         except OSError as error:

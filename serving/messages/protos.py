@@ -1,32 +1,43 @@
-"""TensorFlow Serving's messages, imported without TensorFlow.
+"""TensorFlow's and TensorFlow Serving's messages, without TensorFlow.
 
-The message modules of tensorflow-serving-api import those of the `tensorflow` package, and with them, by its
-`__init__`, all of TensorFlow: seconds, and hundreds of megabytes, for nothing when a LiteRT model is served. So
-while they are imported an empty package of that name stands in for it, with the real one's path. The modules of
-messages stay; a later `import tensorflow` is the real thing and finds them already there.
+Where the `tensorflow` package is installed, its message modules are imported, so that one process has one class of
+each message. They import, by the package's `__init__`, all of TensorFlow: seconds, and hundreds of megabytes, for
+nothing when a LiteRT model is served. So while they are imported an empty package of that name stands in for it,
+with the real one's path. The modules of messages stay; a later `import tensorflow` is the real thing and finds them
+already there. Where it is not installed, the same messages are made from `descriptors.binpb`; TensorFlow Serving's
+also where only `tensorflow-serving-api` is missing.
 
 `prediction_service_pb2` and `model_service_pb2` of the pinned release do not work under today's protobuf; nothing
 here needs them, because the gRPC services are registered by method name (`serving.rpc`).
 """
 
+import importlib
 import importlib.util
 import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from google.protobuf import descriptor_pool, message_factory
+
+from serving.messages.descriptors import read_descriptors
+
+_SPECS = {name: importlib.util.find_spec(name) for name in ("tensorflow", "tensorflow_serving")}
+# A package that was removed can leave a folder behind, which has a specification too, but no file to import.
+_INSTALLED = {"google", *(name for name, spec in _SPECS.items() if spec and spec.origin)}
+if "tensorflow" not in _INSTALLED:
+    _INSTALLED.discard("tensorflow_serving")  # its modules import TensorFlow's
 
 
 @contextmanager
 def _without_tensorflow() -> Iterator[None]:
-    if "tensorflow" in sys.modules:
+    spec = _SPECS["tensorflow"]
+    if "tensorflow" in sys.modules or "tensorflow" not in _INSTALLED or spec is None:
         yield
         return
-    # find_spec of a top-level package locates it and runs none of it.
-    spec = importlib.util.find_spec("tensorflow")
-    if spec is None or spec.submodule_search_locations is None:
-        raise ImportError("the package tensorflow, which holds TensorFlow's messages, is not installed")
     stand_in = types.ModuleType("tensorflow")
-    stand_in.__path__ = list(spec.submodule_search_locations)
+    stand_in.__path__ = list(spec.submodule_search_locations or ())
     sys.modules["tensorflow"] = stand_in
     try:
         yield
@@ -34,42 +45,42 @@ def _without_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
-with _without_tensorflow():
-    from tensorflow.core.example import example_pb2, feature_pb2
-    from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-    from tensorflow_serving.apis import (
-        classification_pb2,
-        get_model_metadata_pb2,
-        get_model_status_pb2,
-        inference_pb2,
-        input_pb2,
-        model_management_pb2,
-        model_pb2,
-        predict_pb2,
-        prediction_log_pb2,
-        regression_pb2,
-    )
-    from tensorflow_serving.config import logging_config_pb2, model_server_config_pb2
+def _messages(file_name: str) -> Any:
+    """The messages of a .proto file: its module where it is installed, else a namespace with what that would hold."""
+    if file_name.partition("/")[0] in _INSTALLED:
+        return importlib.import_module(file_name.removesuffix(".proto").replace("/", ".") + "_pb2")
+    pool = descriptor_pool.Default()
+    try:
+        file = pool.FindFileByName(file_name)
+    except KeyError:
+        declared = read_descriptors()[file_name]
+        for imported in declared.dependency:
+            _messages(imported)
+        file = pool.AddSerializedFile(declared.SerializeToString())
+    classes = {
+        name: message_factory.GetMessageClass(message) for name, message in file.message_types_by_name.items()
+    }
+    numbers = {value.name: value.number for enum in file.enum_types_by_name.values() for value in enum.values}
+    return types.SimpleNamespace(DESCRIPTOR=file, **classes, **numbers)
 
-__all__ = [
-    "classification_pb2",
-    "example_pb2",
-    "feature_pb2",
-    "get_model_metadata_pb2",
-    "get_model_status_pb2",
-    "inference_pb2",
-    "input_pb2",
-    "logging_config_pb2",
-    "meta_graph_pb2",
-    "model_management_pb2",
-    "model_pb2",
-    "model_server_config_pb2",
-    "predict_pb2",
-    "prediction_log_pb2",
-    "regression_pb2",
-    "saved_model_pb2",
-    "tensor_pb2",
-    "tensor_shape_pb2",
-    "types_pb2",
-]
+
+with _without_tensorflow():
+    example_pb2 = _messages("tensorflow/core/example/example.proto")
+    feature_pb2 = _messages("tensorflow/core/example/feature.proto")
+    tensor_pb2 = _messages("tensorflow/core/framework/tensor.proto")
+    tensor_shape_pb2 = _messages("tensorflow/core/framework/tensor_shape.proto")
+    types_pb2 = _messages("tensorflow/core/framework/types.proto")
+    meta_graph_pb2 = _messages("tensorflow/core/protobuf/meta_graph.proto")
+    saved_model_pb2 = _messages("tensorflow/core/protobuf/saved_model.proto")
+    classification_pb2 = _messages("tensorflow_serving/apis/classification.proto")
+    get_model_metadata_pb2 = _messages("tensorflow_serving/apis/get_model_metadata.proto")
+    get_model_status_pb2 = _messages("tensorflow_serving/apis/get_model_status.proto")
+    inference_pb2 = _messages("tensorflow_serving/apis/inference.proto")
+    input_pb2 = _messages("tensorflow_serving/apis/input.proto")
+    model_management_pb2 = _messages("tensorflow_serving/apis/model_management.proto")
+    model_pb2 = _messages("tensorflow_serving/apis/model.proto")
+    predict_pb2 = _messages("tensorflow_serving/apis/predict.proto")
+    prediction_log_pb2 = _messages("tensorflow_serving/apis/prediction_log.proto")
+    regression_pb2 = _messages("tensorflow_serving/apis/regression.proto")
+    logging_config_pb2 = _messages("tensorflow_serving/config/logging_config.proto")
+    model_server_config_pb2 = _messages("tensorflow_serving/config/model_server_config.proto")

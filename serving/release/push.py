@@ -27,6 +27,7 @@ from serving.release.record import (
     read_release,
     version_folders,
 )
+from serving.version import commit, version
 
 
 class NotApprovedError(UserError, RuntimeError):
@@ -184,7 +185,9 @@ def write(bucket: Bucket, mine: Turn, release: Release, files: dict[str, Path], 
     step("reserve")
     mine.record(mine.state.model_copy(update={"highest": release.version}), release.version)
     digests = {name: file_digest(path) for name, path in files.items()}
-    release = release.model_copy(update={"files": digests})
+    release = release.model_copy(
+        update={"files": digests, "slipway_version": version(), "commit": commit()},
+    )
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as scratch:
         record = Path(scratch) / "release.json"
         record.write_text(json.dumps(release.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")

@@ -61,6 +61,8 @@ class Release(BaseModel):
     lineage: dict[str, Any] = {}
     verdicts: list[dict[str, Any]] = []
     rollback: Rollback | None = None
+    slipway_version: str = Field(default="", description="of the Slipway that wrote it")
+    commit: str = Field(default="", description="git commit of that Slipway's sources, where it is known")
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.verdict import OVERALL
+from components.names import OVERALL
 from serving.client.local import free_ports
 from tests.conftest import Workspace
 

@@ -35,7 +35,7 @@ STAGES = [
 
 def _kill_at(workspace: Workspace, line: str) -> str:
     """Start a run, kill it at once when it prints a line, and return what it had printed."""
-    command = workspace.command("--config", "configs/digits.yaml", *FAST)
+    command = workspace.run_command("--config", "configs/digits.yaml", *FAST)
     process = subprocess.Popen(
         command,
         cwd=workspace.path,
@@ -76,7 +76,7 @@ def test_every_stage_can_be_killed(new_workspace: Callable[[str], Workspace]) ->
 
 def test_two_runs_of_one_model_do_not_meet(new_workspace: Callable[[str], Workspace]) -> None:
     workspace = new_workspace("busy")
-    command = workspace.command("--config", "configs/digits.yaml", *FAST)
+    command = workspace.run_command("--config", "configs/digits.yaml", *FAST)
     process = subprocess.Popen(
         command, cwd=workspace.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -40,7 +40,7 @@ def test_the_options_of_the_chosen_runner_reach_beam_and_those_of_others_do_not(
     }
     config = _config(runner="flink", options=options, args=["--experiments=one"])
     args = pipeline_args(config, tmp_path)
-    assert args[0] == "--runner=pipeline.portable.SpreadingRunner"
+    assert args[0] == "--runner=pipeline.spreading_runner.SpreadingRunner"
     assert {"--job_endpoint=host:8099", "--parallelism=4", "--fasterCopy", "--experiments=one"} <= set(args)
     assert "--environment_type=LOOPBACK" in args
     assert not any("spark" in arg or "streaming" in arg for arg in args)
@@ -56,7 +56,8 @@ def test_workers_elsewhere_are_sent_this_code_once_for_all_stages(tmp_path: Path
     (package,) = [arg.partition("=")[2] for arg in args if arg.startswith("--extra_package")]
     with tarfile.open(package) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "components/ingest/write.py", "components/evaluate/metrics.py"} <= names
+    assert {"setup.py", "pyproject.toml", "components/ingest/write.py", "components/evaluate/metrics.py"} <= names
+    assert "serving/messages/descriptors.binpb" in names
     assert [path.name for path in tmp_path.iterdir()] == [Path(package).name]
     assert pipeline_args(_with(environment_type="EXTERNAL"), tmp_path)[-1].endswith(package)
 
@@ -163,7 +164,7 @@ def test_every_beam_stage_gets_the_runner_ours_too(tmp_path: Path, monkeypatch: 
     assert flags.keys() == {"Ingest", "StatisticsGen", "Transform", "Evaluator", "Optimizer"}
     for given in flags.values():
         assert {
-            "--runner=pipeline.portable.SpreadingRunner",
+            "--runner=pipeline.spreading_runner.SpreadingRunner",
             "--job_endpoint=host:8099",
             "--parallelism=3",
         } <= given

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from serving.client.local import ServerProcess, own_server, serve
-from serving.process import python_module
+from serving.process import environment, python_module
 
 
 @dataclass
@@ -75,6 +75,7 @@ def run_to_end(*flags: str, seconds: float = 60) -> tuple[int, str]:
         python_module("serving.serve", *flags),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        env=environment(),
         timeout=seconds,
         check=False,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from components.canary.config import CanaryConfig
 from components.canary.gate import Golden, difference, run_canary
-from serving.inference.warmup import predict_request, write_requests
+from serving.messages.warmup_file import predict_request, write_requests
 from serving.release.digest import file_digests, model_digest
 from serving.release.record import WARMUP_FILE
 from tests.serving.tf_models import write_half_plus

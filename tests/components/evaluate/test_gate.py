@@ -3,8 +3,9 @@
 import pytest
 
 from components.evaluate.config import EvaluateConfig, Threshold
-from components.evaluate.gate import BASELINE, CANDIDATE, checks, wanted
+from components.evaluate.gate import checks, wanted
 from components.evaluate.metrics import EXAMPLE_COUNT, Results, Value, Wanted
+from components.names import BASELINE, CANDIDATE
 from components.verdict import Check
 
 CLASSES = ["ham", "spam"]

@@ -1,4 +1,4 @@
-"""A small float model of each kind, made as the pipeline makes it, and tasks to optimize it."""
+"""A small float model of each kind, made as the pipeline makes it, and what the optimizer is given to optimize it."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.evaluate.config import EvaluateConfig
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent, feature_specs
-from components.optimize.run import Task
+from components.optimize.run import OptimizerInputs
 from components.preprocess.config import PreprocessConfig
 
 BEAM = ("--runner=FnApiRunner", "--no_pipeline_type_check")
@@ -27,10 +27,10 @@ class Made:
     preprocess: PreprocessConfig
     judged: str
 
-    def task(self, folder: Path, evaluate: dict[str, Any], **config: Any) -> Task:
+    def inputs(self, folder: Path, evaluate: dict[str, Any], **config: Any) -> OptimizerInputs:
         import apache_beam as beam
 
-        return Task(
+        return OptimizerInputs(
             parent=self.parent,
             config=OptimizeConfig.model_validate(config),
             evaluate=EvaluateConfig.model_validate(evaluate),

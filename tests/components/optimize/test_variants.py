@@ -14,7 +14,7 @@ from components.evaluate import metrics
 from components.evaluate.config import EvaluateConfig
 from components.optimize import gate, tradeoff
 from components.optimize.config import Budgets
-from components.optimize.run import Task, optimize
+from components.optimize.run import OptimizerInputs, optimize
 from components.optimize.table import Row, outcome, read_rows, write_rows
 from components.verdict import Verdict
 from serving.engine.open import EngineOptions, open_engine
@@ -66,13 +66,13 @@ def by_name(rows: list[Row]) -> dict[str, Row]:
 @pytest.fixture(scope="module")
 def done(
     images: Made, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Task, list[Row], Verdict, Path | None]:
+) -> tuple[OptimizerInputs, list[Row], Verdict, Path | None]:
     folder = tmp_path_factory.mktemp("optimized")
     modules = {}
     for name, source in (("sabotage", SABOTAGE), ("crash", CRASH), ("wrong", WRONG)):
         (folder / f"{name}.py").write_text(source)
         modules[name] = str(folder / f"{name}.py")
-    task = images.task(
+    inputs = images.inputs(
         folder,
         EVALUATE,
         techniques=[
@@ -98,18 +98,18 @@ def done(
         pruned={"sparsity": 0.5, "pattern": "2:4"},
         measured_seconds=0.05,
     )
-    return (task, *optimize(task))
+    return (inputs, *optimize(inputs))
 
 
 def test_every_row_is_real(done: Any, images: Made) -> None:
-    task, rows, _, _ = done
+    inputs, rows, _, _ = done
     built = [row for row in rows if not row.skipped]
     assert {row.name for row in built} == {
         *("float", "float16", "int8_dynamic", "int8", "frozen", "xla"),
         *("pruned+int8", "clustered", "qat", "distilled", "sabotage+int8_dynamic"),
     }
     for row in built:
-        folder = images.parent.saved_model if row.name == "float" else task.variants / row.name
+        folder = images.parent.saved_model if row.name == "float" else inputs.variants / row.name
         fresh = subprocess.run(
             [sys.executable, "-c", FRESH, str(folder), images.judged],
             capture_output=True,
@@ -133,14 +133,14 @@ def test_what_cannot_be_built_is_skipped_in_words(done: Any) -> None:
 
 
 def test_every_variant_takes_raw_features(done: Any, images: Made) -> None:
-    task, rows, _, _ = done
+    inputs, rows, _, _ = done
     records = list(tf.data.TFRecordDataset(images.judged, "GZIP").take(5).as_numpy_iterator())
     features = [tf.train.Example.FromString(record).features.feature for record in records]
     raw = np.array([feature["image"].bytes_list.value[0] for feature in features], object)
     for row in rows:
         if row.skipped or row.name == "float":
             continue
-        engine = open_engine(task.variants / row.name, EngineOptions())
+        engine = open_engine(inputs.variants / row.name, EngineOptions())
         one = engine.run("serving_default", {"image": raw})
         two = engine.run("serve_examples", {"examples": np.array(records, object)})
         assert one["probabilities"].shape == (5, 10), row.name
@@ -150,7 +150,7 @@ def test_every_variant_takes_raw_features(done: Any, images: Made) -> None:
 
 
 def test_a_damaged_class_is_refused_by_its_slice(done: Any) -> None:
-    task, rows, _, _ = done
+    inputs, rows, _, _ = done
     bad = by_name(rows)["sabotage+int8_dynamic"]
     assert bad.quality["accuracy"] > 0.8, "the bound on all examples is met"
     failures = [(check.slice, check.value) for check in bad.checks if check.status == "failed"]
@@ -160,20 +160,20 @@ def test_a_damaged_class_is_refused_by_its_slice(done: Any) -> None:
 
     # Without the slices it would have passed, and been the pick where it is the only variant.
     blind = EvaluateConfig.model_validate({"thresholds": [{"metric": "accuracy", "lower_bound": 0.8}]})
-    results = metrics.load(task.folder, [row.name for row in rows if not row.skipped])
-    found = gate.quality_checks(bad.name, blind, task.config, task.parent.classes, results)
+    results = metrics.load(inputs.folder, [row.name for row in rows if not row.skipped])
+    found = gate.quality_checks(bad.name, blind, inputs.config, inputs.parent.classes, results)
     unseen = bad.model_copy(update={"passed": all(check.status == "passed" for check in found)})
     assert unseen.passed
     float_row = by_name(rows)["float"]
-    assert gate.pick([float_row, unseen], blind, task.config) == bad.name
-    assert gate.pick([float_row, bad], task.evaluate, task.config) == "float"
+    assert gate.pick([float_row, unseen], blind, inputs.config) == bad.name
+    assert gate.pick([float_row, bad], inputs.evaluate, inputs.config) == "float"
 
 
 @pytest.mark.parametrize(("sliced", "pick"), [(False, "sabotage+int8_dynamic"), (True, "float")])
 def test_the_slice_changes_what_is_picked(images: Made, tmp_path: Path, sliced: bool, pick: str) -> None:
     (tmp_path / "sabotage.py").write_text(SABOTAGE)
     evaluate = EVALUATE if sliced else {"thresholds": EVALUATE["thresholds"][:1]}
-    task = images.task(
+    inputs = images.inputs(
         tmp_path,
         evaluate,
         techniques=["sabotage+int8_dynamic"],
@@ -183,7 +183,7 @@ def test_the_slice_changes_what_is_picked(images: Made, tmp_path: Path, sliced: 
         max_slice_drop=0.4,
         measured_seconds=0.02,
     )
-    rows, verdict, _ = optimize(task)
+    rows, verdict, _ = optimize(inputs)
     assert [row.name for row in rows if row.picked] == [pick]
     assert verdict.digest == by_name(rows)[pick].digest
 
@@ -192,7 +192,7 @@ def test_the_slice_changes_what_is_picked(images: Made, tmp_path: Path, sliced: 
 def test_a_run_whose_budget_nothing_meets(
     images: Made, tmp_path: Path, on_failure: str, passed: bool
 ) -> None:
-    task = images.task(
+    inputs = images.inputs(
         tmp_path,
         EVALUATE,
         techniques=["float16"],
@@ -200,7 +200,7 @@ def test_a_run_whose_budget_nothing_meets(
         on_failure=on_failure,
         measured_seconds=0.02,
     )
-    rows, verdict, folder = optimize(task)
+    rows, verdict, folder = optimize(inputs)
     assert verdict.passed is passed
     assert verdict.summary.startswith("WARNING: no variant passed")
     assert folder == (Path(images.parent.saved_model) if passed else None)
@@ -247,10 +247,10 @@ def test_keras_3_models_are_converted_and_the_rest_is_skipped(images: Made, tmp_
     from components.train.export import export
     from components.train.inputs import dataset
 
-    inputs = keras.Input([8, 8, 1], name="image")
-    x = keras.layers.Flatten()(inputs)
+    image = keras.Input([8, 8, 1], name="image")
+    x = keras.layers.Flatten()(image)
     x = keras.layers.Dense(32, activation="relu")(x)
-    model = keras.Model({"image": inputs}, keras.layers.Dense(10, activation="softmax")(x))
+    model = keras.Model({"image": image}, keras.layers.Dense(10, activation="softmax")(x))
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
     transform = tft.TFTransformOutput(images.parent.transform)
     spec = transform.transformed_feature_spec()
@@ -263,10 +263,10 @@ def test_keras_3_models_are_converted_and_the_rest_is_skipped(images: Made, tmp_
     )
     made = Made(parent, images.preprocess, images.judged)
     techniques = ["float16", "int8", "frozen", "pruned", "clustered", "qat", "distilled"]
-    task = made.task(
+    inputs = made.inputs(
         tmp_path / "out", EVALUATE, techniques=techniques, measured_seconds=0.02, max_slice_drop=0.2
     )
-    rows = by_name(optimize(task)[0])
+    rows = by_name(optimize(inputs)[0])
     assert rows["float"].quality["accuracy"] > 0.85
     for name in ("float16", "int8", "frozen"):
         assert rows[name].agreement > 0.97, rows[name]
@@ -277,7 +277,7 @@ def test_keras_3_models_are_converted_and_the_rest_is_skipped(images: Made, tmp_
 def test_an_lstm(texts: Made, tmp_path: Path) -> None:
     evaluate = {"thresholds": [{"metric": "accuracy", "lower_bound": 0.5, "slices": ["label"]}]}
     techniques = ["litert", "int8_dynamic", "int8", "xla", "qat", "pruned", "distilled+float16"]
-    task = texts.task(
+    inputs = texts.inputs(
         tmp_path,
         evaluate,
         techniques=techniques,
@@ -287,7 +287,7 @@ def test_an_lstm(texts: Made, tmp_path: Path) -> None:
         max_drop=1,
         max_slice_drop=1,
     )
-    rows = by_name(optimize(task)[0])
+    rows = by_name(optimize(inputs)[0])
     assert rows["qat"].skipped == "quantization-aware training does not know Embedding, LSTM layers"
     assert {name for name, row in rows.items() if row.skipped} == {"qat"}
     for name in ("litert", "xla"):
@@ -299,7 +299,7 @@ def test_an_lstm(texts: Made, tmp_path: Path) -> None:
     assert parent.p50_us > 3 * light.p50_us
 
     # A batch of texts of differing lengths is answered as each text alone is, the empty one too.
-    engine = open_engine(task.variants / "litert", EngineOptions())
+    engine = open_engine(inputs.variants / "litert", EngineOptions())
     batch = np.array(
         [b"", b"the plot was good", b"bad", b"the food was not bad at all, it was great"], object
     )

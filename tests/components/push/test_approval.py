@@ -24,7 +24,7 @@ def test_the_canary_judges_the_very_model_that_is_released() -> None:
     assert approved([DATA, FIRST, _verdict("canary", "float")]) == {"float"}
 
 
-def test_a_chain_that_is_broken_anywhere_approves_nothing() -> None:
+def test_a_refusal_or_a_verdict_on_another_model_approves_nothing() -> None:
     other = _verdict("optimize", "int8", baseline="another float")
     refused = _verdict("optimize", "int8", baseline="float", passed=False)
     bad_data = _verdict("data", "d", passed=False)

@@ -14,8 +14,8 @@ from components.preprocess.config import PreprocessConfig
 from components.preprocess.transform import InputError, preprocessing_fn
 from components.train.config import ModelConfig, TrainConfig
 from components.train.export import export, keras_of
+from components.train.fit import ModelError, build
 from components.train.inputs import feature_specs
-from components.train.run import ModelError, build
 from serving.engine.saved_model import load
 
 CLASSES = ["no", "yes"]

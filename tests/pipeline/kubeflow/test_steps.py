@@ -12,12 +12,12 @@ from tfx.dsl.compiler import compiler
 from tfx.orchestration.local import runner_utils
 
 from pipeline import local
-from pipeline.config import Config, ConfigError
-from pipeline.graph import make_pipeline
+from pipeline.config import Config, ConfigError, parse_config
+from pipeline.graph import build, make_pipeline
 from pipeline.kubeflow import step as entry_point
 from pipeline.kubeflow.config import StepConfig
 from pipeline.kubeflow.package import CONFIG_VARIABLE, compile_package
-from pipeline.kubeflow.steps import artifact_name, plan
+from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, artifact_name, plan
 
 
 def _with_steps(config: Config, **steps: list[str]) -> Config:
@@ -72,6 +72,30 @@ def test_what_changes_a_result_changes_the_key_and_nothing_else_does(config: Con
     assert {name for name in before if before[name] != after[name]} == {"Train", "Release"}
     elsewhere = config.model_copy(update={"pipeline_root": "/somewhere/else"})
     assert {name for name, key in keys(elsewhere).items() if key != before[name]} <= {"Release"}
+
+
+OTHER = {
+    "data_path": "elsewhere",
+    "epochs": "7",
+    "thresholds": "[{lower_bound: 0.1}]",
+    "bucket": "s3://other",
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_is_told_to_the_stages_whose_properties_it_changes_and_no_others(
+    config: Config, name: str
+) -> None:
+    raw = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    changed = parse_config(raw, "test", [f"{PARAMETERS[name].key}={OTHER[name]}"])
+    before, after = ({part.id: part.exec_properties for part in build(one)} for one in (config, changed))
+    assert PARAMETERS[name].needed_by == {stage for stage in before if before[stage] != after[stage]}
+
+
+def test_what_is_looked_up_is_told_to_the_stages_that_look_it_up_themselves(config: Config) -> None:
+    """On a laptop a driver of ours looks, before TFX's cache is asked; KFP runs no driver."""
+    own = {part.id for part in build(config) if part.DRIVER_CLASS.__module__.startswith("components.")}
+    assert {stage for stages in LOOKED_UP.values() for stage in stages} == own
 
 
 def test_names_of_artifacts() -> None:

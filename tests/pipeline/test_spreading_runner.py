@@ -8,7 +8,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.portable import SpreadingRunner
+from pipeline.spreading_runner import SpreadingRunner
 
 RUNNER = f"{SpreadingRunner.__module__}.{SpreadingRunner.__name__}"
 OPTIONS = [f"--runner={RUNNER}", "--job_endpoint=embed", "--environment_type=LOOPBACK"]

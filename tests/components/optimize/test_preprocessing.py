@@ -12,12 +12,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.optimize import light
+from components.optimize import preprocessing
 from components.preprocess.config import PreprocessConfig
-from serving.engine import preprocessing as engine
+from serving.engine.preprocessing import engine, image
+from serving.engine.preprocessing.spec import ImageSpec, TextSpec, write_spec
 from serving.errors import ServingError
-from serving.preprocessing import image
-from serving.preprocessing.spec import ImageSpec, TextSpec, write_spec
 from tests.components.optimize.conftest import Made
 
 STRANGE = [
@@ -59,7 +58,7 @@ def records(name: str, values: list[bytes]) -> list[bytes]:
 
 
 def test_texts_give_equal_ids(texts: Made, tmp_path: Path) -> None:
-    said = light.write(
+    said = preprocessing.write(
         texts.parent, texts.preprocess, records("text", [t.encode() for t in ["", *STRANGE]]), tmp_path / "a"
     )
     assert said == "preprocessing without TensorFlow, equal on 5 examples"
@@ -71,14 +70,16 @@ def test_texts_give_equal_ids(texts: Made, tmp_path: Path) -> None:
 
 def test_where_they_differ_the_graph_is_kept(texts: Made, tmp_path: Path) -> None:
     shorter = texts.preprocess.model_copy(update={"max_length": 2})
-    said = light.write(texts.parent, shorter, records("text", [b"one two three four"]), tmp_path / "a")
-    assert said == "preprocessing as a SavedModel, because the light one differs by inf"
+    said = preprocessing.write(
+        texts.parent, shorter, records("text", [b"one two three four"]), tmp_path / "a"
+    )
+    assert said == "preprocessing as a SavedModel, because the one without TensorFlow differs by inf"
     assert (tmp_path / "a" / "preprocessing" / "saved_model.pb").exists()
 
 
 def test_your_own_preprocessing_stays_a_graph(images: Made, tmp_path: Path) -> None:
     own = PreprocessConfig(module="mine.py", inputs=("image",))
-    said = light.write(images.parent, own, [b""], tmp_path / "a")
+    said = preprocessing.write(images.parent, own, [b""], tmp_path / "a")
     assert said == "preprocessing as a SavedModel, because it is not a built-in one"
 
 
@@ -104,8 +105,8 @@ def test_bad_requests(tmp_path: Path) -> None:
 def test_no_tensorflow_is_imported(tmp_path: Path) -> None:
     write_spec(ImageSpec(feature="image", shape=(8, 8, 1)), tmp_path)
     code = (
-        "import sys, json; from pathlib import Path; from serving.engine import light\n"
-        f"light.load(Path({str(tmp_path)!r}))\n"
+        "import sys, json; from pathlib import Path; from serving.engine.preprocessing import engine\n"
+        f"engine.load(Path({str(tmp_path)!r}))\n"
         "print(json.dumps([name for name in sys.modules if name == 'tensorflow']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
