@@ -2,12 +2,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from components.names import SPLIT_PREFIX
 from serving.engine.signature import TensorSpec
+
+
+def example_files(examples: str | Path, split: str) -> list[str]:
+    """List the TFRecord files of a split of an Examples artifact.
+
+    Raises:
+        FileNotFoundError: the split has no files.
+    """
+    folder = f"{examples}/{SPLIT_PREFIX}{split}"
+    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
+    if not files:
+        raise FileNotFoundError(f"no examples in {folder}")
+    return files
 
 
 def read_examples(files: Sequence[str], count: int) -> list[Any]:
@@ -19,7 +34,7 @@ def read_examples(files: Sequence[str], count: int) -> list[Any]:
 def raw_inputs(examples: Sequence[Any], inputs: Mapping[str, TensorSpec]) -> dict[str, np.ndarray[Any, Any]]:
     """Stack the features that a signature reads into arrays [batch, …]; absent values become "" or 0.
 
-    Arguments:
+    Args:
         examples: tf.train.Examples, at least one.
         inputs: of the signature, by the names of raw features; their first dimension is the batch.
     """

@@ -6,9 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from components.evaluate.predict import example_files
 from components.names import CLASS_NAME, PROBABILITIES, SERVING
-from components.raw import raw_inputs, read_examples, text_of
+from components.raw import example_files, raw_inputs, read_examples, text_of
 from pipeline.config import Config
 from serving.client import Client
 from serving.client.local import ServerError, own_server, serve, wait_until_ready
@@ -22,7 +21,7 @@ _START_SECONDS = 60.0
 def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> Table:
     """Serve the bucket, ask with real examples of the evaluation split, and lay the answers beside the truth.
 
-    Arguments:
+    Args:
         config: of the run.
         outputs: its artifacts' folders by stage and key.
         folder: of the run, for the server's log.

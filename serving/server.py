@@ -28,7 +28,7 @@ from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
 from serving.rest.app import RestApi
 from serving.rest.server import rest_listener
-from serving.rpc.call import Guard
+from serving.rpc.guard import Guard
 from serving.rpc.server import make_server
 from serving.transport.listener import BindError
 

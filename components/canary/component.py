@@ -8,14 +8,13 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
-from components.artifacts import Verdict
+from components.artifacts import VerdictArtifact
 from components.canary.config import CanaryConfig
 from components.canary.gate import Golden, run_canary
 from components.canary.process import MODEL
-from components.evaluate.predict import example_files
 from components.names import SERVING
 from components.push.warmup import write_warmup
-from components.raw import raw_inputs, read_examples
+from components.raw import example_files, raw_inputs, read_examples
 from components.verdict import write_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE
@@ -26,14 +25,14 @@ from serving.release.record import WARMUP_FILE
 def Canary(  # noqa: N802  (a component's name is its class name)
     model: InputArtifact[standard_artifacts.Model],
     examples: InputArtifact[standard_artifacts.Examples],
-    verdict: OutputArtifact[Verdict],
+    verdict: OutputArtifact[VerdictArtifact],
     canary_config: Parameter[str],
     split: Parameter[str],
     code_digest: Parameter[str],
 ) -> None:
     """Serve the model as it would be released, and hold the server's answers against those given offline.
 
-    Arguments:
+    Args:
         model: the candidate, or its optimized form.
         examples: raw ones, for golden and warm-up requests.
         verdict: of the startup, the answers over REST and gRPC, and the latency.

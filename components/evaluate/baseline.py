@@ -8,14 +8,10 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
 from components.driver import PropertyDriver
+from components.names import CANDIDATE_DIGEST, RELEASED, SERVING
 from serving.release.digest import file_digests, model_digest
 from serving.release.fetch import fetch
 from serving.release.record import Release, releases
-
-SERVING = "Format-Serving"
-MODEL = "model"
-#: Key of a release's lineage: the digest of the trained model, of which the release may be an optimized form.
-CANDIDATE_DIGEST = "candidate_digest"
 
 
 def exported_digest(model_uri: str) -> str:
@@ -51,22 +47,24 @@ def LatestRelease(  # noqa: N802  (a component's name is its class name)
     baseline: OutputArtifact[standard_artifacts.Model],
     bucket: Parameter[str],
     model_name: Parameter[str],
+    code_digest: Parameter[str],
     version: Parameter[str] = "",
 ) -> None:
     """Fetch the latest released model other than the candidate; an empty artifact if there is none.
 
-    Arguments:
+    Args:
         model: the candidate.
         baseline: the result: the release under `model/`, its digests verified.
         bucket: fsspec URL of the bucket.
         model_name: the model's folder in it.
+        code_digest: part of the cache key.
         version: `number:digest`, set by the driver.
     """
-    del model
+    del code_digest, model
     target = Path(baseline.uri)
     target.mkdir(parents=True, exist_ok=True)
     if version:
-        fetch(bucket, model_name, int(version.partition(":")[0]), target / MODEL)
+        fetch(bucket, model_name, int(version.partition(":")[0]), target / RELEASED)
 
 
 LatestRelease.DRIVER_CLASS = LatestReleaseDriver

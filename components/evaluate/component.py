@@ -14,20 +14,29 @@ from tfx.dsl.component.experimental.annotations import (
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
-from components.artifacts import Verdict
+from components.artifacts import VerdictArtifact
 from components.evaluate import metrics
-from components.evaluate.baseline import MODEL, SERVING, exported_digest
+from components.evaluate.baseline import exported_digest
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.gate import BASELINE, CANDIDATE, checks, slice_name, wanted
-from components.evaluate.predict import confusion_matrix, example_files, write_predictions
-from components.schema.component import FILE_NAME
+from components.evaluate.gate import checks, slice_name, wanted
+from components.evaluate.predict import confusion_matrix, write_predictions
+from components.names import (
+    BASELINE,
+    CANDIDATE,
+    EVALUATE_GATE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RELEASED,
+    SCHEMA_FILE,
+    SERVING,
+)
+from components.raw import example_files
 from components.schema.infer import classes_of, read_schema
 from components.verdict import judge, write_verdict
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
 from serving.release.record import RELEASE_FILE, Release, parse_release
 
-PREDICTIONS, METRICS = "predictions.arrow", "metrics.json"
 log = logging.getLogger("slipway.evaluate")
 
 
@@ -38,7 +47,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     model: InputArtifact[standard_artifacts.Model],
     baseline: InputArtifact[standard_artifacts.Model],
     evaluation: OutputArtifact[standard_artifacts.ModelEvaluation],
-    verdict: OutputArtifact[Verdict],
+    verdict: OutputArtifact[VerdictArtifact],
     evaluate_config: Parameter[str],
     split: Parameter[str],
     label: Parameter[str],
@@ -47,7 +56,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
 ) -> None:
     """Judge the candidate on raw examples, through its serving signature.
 
-    Arguments:
+    Args:
         examples: raw ones, so that the preprocessing inside the model is judged too.
         schema: gives the classes.
         model: the candidate.
@@ -63,14 +72,14 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     """
     del code_digest
     config = EvaluateConfig.model_validate_json(evaluate_config)
-    classes = classes_of(read_schema(Path(schema.uri) / FILE_NAME), label)
+    classes = classes_of(read_schema(Path(schema.uri) / SCHEMA_FILE), label)
     wants = wanted(config, classes)
     folder = Path(evaluation.uri)
     folder.mkdir(parents=True, exist_ok=True)
     models, release, notes = _models(model.uri, baseline.uri)
     files = example_files(examples.uri, split)
     log.info("predicting with %s", " and ".join(models))
-    predictions = folder / PREDICTIONS
+    predictions = folder / PREDICTIONS_FILE
     try:
         write_predictions(
             files, models, classes, label, config.slice_features, config.batch_size, predictions
@@ -92,7 +101,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     digest = exported_digest(model.uri)
     write_verdict(
         judge(
-            "evaluate",
+            EVALUATE_GATE,
             digest,
             checks(config, classes, results),
             baseline_digest=release.digest if release else None,
@@ -106,7 +115,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
 def _models(model: str, baseline: str) -> tuple[dict[str, Engine], Release | None, tuple[str, ...]]:
     """Load the candidate and, where there is one, the baseline, as the server loads them."""
     models = {CANDIDATE: open_engine(Path(model) / SERVING, EngineOptions())}
-    released = Path(baseline) / MODEL
+    released = Path(baseline) / RELEASED
     if not released.exists():
         return models, None, ("nothing is released yet, so only the absolute bounds were checked",)
     record = released / RELEASE_FILE
@@ -132,7 +141,8 @@ def _write_metrics(folder: Path, results: metrics.Results, models: list[str], cl
             for name, value in values.items()
         ],
         "confusion_matrix": {
-            model: confusion_matrix(folder / PREDICTIONS, model, len(classes)).tolist() for model in models
+            model: confusion_matrix(folder / PREDICTIONS_FILE, model, len(classes)).tolist()
+            for model in models
         },
     }
-    (folder / METRICS).write_text(json.dumps(written))
+    (folder / METRICS_FILE).write_text(json.dumps(written))

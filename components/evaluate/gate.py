@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from components.evaluate.config import LOWER_IS_BETTER, EvaluateConfig, Threshold
 from components.evaluate.metrics import EXAMPLE_COUNT, Results, Slice, Value, Wanted
-from components.verdict import OVERALL, Check
-
-CANDIDATE, BASELINE = "candidate", "baseline"
+from components.names import BASELINE, CANDIDATE, OVERALL
+from components.verdict import Check
 
 
 def wanted(config: EvaluateConfig, classes: Sequence[str]) -> list[Wanted]:
@@ -21,11 +20,12 @@ def wanted(config: EvaluateConfig, classes: Sequence[str]) -> list[Wanted]:
             raise ValueError(
                 f"evaluate.thresholds: class_name {threshold.class_name!r} is not among the classes {list(classes)}"
             )
-        metrics.append(_wanted(threshold, classes))
+        metrics.append(metric_of(threshold, classes))
     return list(dict.fromkeys(metrics))
 
 
-def _wanted(threshold: Threshold, classes: Sequence[str]) -> Wanted:
+def metric_of(threshold: Threshold, classes: Sequence[str]) -> Wanted:
+    """Return the metric that a threshold is about; of one class, where it names one."""
     name = threshold.class_name
     return Wanted(threshold.metric, None if name is None else list(classes).index(name))
 
@@ -39,7 +39,7 @@ def checks(config: EvaluateConfig, classes: Sequence[str], results: Results) -> 
     """Hold every threshold against every slice it covers, in the configuration's order, slices sorted."""
     found: list[Check] = []
     for threshold in config.thresholds:
-        key = _wanted(threshold, classes).key
+        key = metric_of(threshold, classes).key
         for where in sorted(results):
             covered = threshold.overall if where == () else where[0][0] in threshold.slices
             if covered:

@@ -9,25 +9,13 @@ import pyarrow as pa
 import tensorflow as tf
 
 from components.evaluate.metrics import LABEL, choice_column, probabilities_column
+from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
 from serving.engine.base import Engine
+from serving.errors import UserError
 
-SIGNATURE = "serve_examples"
 
-
-class LabelError(ValueError):
+class LabelError(UserError, ValueError):
     """An example's label is not one of the classes that the models know."""
-
-
-def example_files(examples: str | Path, split: str) -> list[str]:
-    """List the TFRecord files of a split of an Examples artifact.
-
-    Raises:
-        FileNotFoundError: the split has no files.
-    """
-    files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
-    if not files:
-        raise FileNotFoundError(f"no examples in {examples}/Split-{split}")
-    return files
 
 
 def serialized_batches(files: Sequence[str], batch_size: int) -> Iterator[npt.NDArray[np.object_]]:
@@ -88,7 +76,8 @@ def write_predictions(
                 **{name: _rows(np.array(text[name], object)[:, None]) for name in slices},
             }
             for name, model in models.items():
-                probabilities = model.run(SIGNATURE, {"examples": batch})["probabilities"].astype(np.float32)
+                answers = model.run(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: batch})
+                probabilities = answers[PROBABILITIES].astype(np.float32)
                 columns[probabilities_column(name)] = _rows(probabilities)
                 choice = np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
                 columns[choice_column(name)] = _rows(choice)

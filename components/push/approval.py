@@ -1,4 +1,4 @@
-"""Which model may be released: the one that an unbroken chain of passing verdicts leads to."""
+"""Which model may be released: the one that every gate passed, each judging what the gate before it passed."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from components.verdict import Verdict
 
 
 def approved(verdicts: Sequence[Verdict]) -> set[str]:
-    """Return the digest that may be released; nothing where the chain is broken.
+    """Return the digest that may be released; nothing where a gate refused or judged another model.
 
-    Arguments:
+    Args:
         verdicts: of the data gate, of Gate 1, and of every later gate in its order. A later gate either judges the very
             model that the gate before it let through, or names that as its baseline and another as its digest.
     """

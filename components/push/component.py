@@ -9,23 +9,19 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
-from components.artifacts import Release, Verdict
+from components.artifacts import ReleaseArtifact, VerdictArtifact
 from components.driver import PropertyDriver
-from components.evaluate.baseline import CANDIDATE_DIGEST, SERVING
-from components.evaluate.predict import example_files
+from components.names import CANDIDATE_DIGEST, FLOAT, SERVING, VARIANT_PROPERTY
 from components.push.approval import approved
 from components.push.config import PushConfig
 from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
-from components.raw import read_examples
+from components.raw import example_files, read_examples
 from components.verdict import read_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.release.push import WithdrawnError, push
-from serving.release.record import latest_release
-
-#: Custom property of a Model artifact: the optimized variant that it is.
-VARIANT = "variant"
+from serving.release.record import WARMUP_FILE, latest_release
 
 
 class PusherDriver(PropertyDriver):
@@ -42,20 +38,20 @@ class PusherDriver(PropertyDriver):
 def Pusher(  # noqa: N802  (a component's name is its class name)
     model: InputArtifact[standard_artifacts.Model],
     examples: InputArtifact[standard_artifacts.Examples],
-    data_verdict: InputArtifact[Verdict],
-    model_verdict: InputArtifact[Verdict],
-    release: OutputArtifact[Release],
+    data_verdict: InputArtifact[VerdictArtifact],
+    model_verdict: InputArtifact[VerdictArtifact],
+    release: OutputArtifact[ReleaseArtifact],
     model_name: Parameter[str],
     push_config: Parameter[str],
     lineage: Parameter[str],
     code_digest: Parameter[str],
-    optimize_verdict: InputArtifact[Verdict] = None,
-    canary_verdict: InputArtifact[Verdict] = None,
+    optimize_verdict: InputArtifact[VerdictArtifact] = None,
+    canary_verdict: InputArtifact[VerdictArtifact] = None,
     latest: Parameter[str] = "",
 ) -> None:
     """Push the model, unless it is released already.
 
-    Arguments:
+    Args:
         model: the candidate, or the optimized form of it that Gate 2 picked.
         examples: what it was made from, for the lineage and for warm-up requests.
         data_verdict: of the data gate.
@@ -78,7 +74,7 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     engine = open_engine(Path(model.uri) / SERVING, EngineOptions())
     signatures = engine.signatures
     engine.close()
-    warmup = folder / "tf_serving_warmup_requests"
+    warmup = folder / Path(WARMUP_FILE).name
     real = read_examples(example_files(examples.uri, "eval"), 8)
     write_warmup(model_name, signatures[DEFAULT_SIGNATURE], real, (1, 8), warmup)
     try:
@@ -93,7 +89,7 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
                 CANDIDATE_DIGEST: verdicts[1].digest,
                 "data_fingerprint": examples.get_string_custom_property(FINGERPRINT_PROPERTY_NAME),
             },
-            variant=model.get_string_custom_property(VARIANT) or "float",
+            variant=model.get_string_custom_property(VARIANT_PROPERTY) or FLOAT,
             signatures=sorted(signatures),
             keep=config.keep,
             warmup=warmup,

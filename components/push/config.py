@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from components.config import Section
-from serving.release.bucket import open_bucket
+from serving.release.open import open_bucket
 
 #: Who loads what is pushed.
 Format = Literal["slipway", "tf_serving"]

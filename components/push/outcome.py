@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from components.config import Section
-
-_FILE_NAME = "push.json"
+from components.names import PUSH_FILE
 
 
 class PushOutcome(Section):
@@ -21,9 +20,9 @@ class PushOutcome(Section):
 
 def write_outcome(outcome: PushOutcome, folder: str | Path) -> None:
     """Write `push.json` into the folder of an artifact."""
-    (Path(folder) / _FILE_NAME).write_text(outcome.model_dump_json(indent=1))
+    (Path(folder) / PUSH_FILE).write_text(outcome.model_dump_json(indent=1))
 
 
 def read_outcome(folder: str | Path) -> PushOutcome:
     """Read `push.json` of an artifact."""
-    return PushOutcome.model_validate_json((Path(folder) / _FILE_NAME).read_text())
+    return PushOutcome.model_validate_json((Path(folder) / PUSH_FILE).read_text())

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.raw import raw_inputs
-from serving.engine.signature import Signature
-from serving.inference.warmup import predict_request, write_requests
+from serving.engine.signature import DEFAULT_SIGNATURE, Signature
+from serving.messages.warmup_file import predict_request, write_requests
 
 
 def write_warmup(
@@ -14,7 +14,7 @@ def write_warmup(
 ) -> None:
     """Write a TFRecord of PredictionLog, one request for each batch size.
 
-    Arguments:
+    Args:
         model_name: named in each request.
         signature: `serving_default` of the model.
         examples: tf.train.Examples with its raw features; repeated where a batch needs more.
@@ -23,5 +23,9 @@ def write_warmup(
     """
     batches = ([examples[index % len(examples)] for index in range(size)] for size in batch_sizes)
     write_requests(
-        target, (predict_request(model_name, raw_inputs(chosen, signature.inputs)) for chosen in batches)
+        target,
+        (
+            predict_request(model_name, raw_inputs(chosen, signature.inputs), DEFAULT_SIGNATURE)
+            for chosen in batches
+        ),
     )

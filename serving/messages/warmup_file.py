@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.messages import tensors
 from serving.messages.dtypes import Array
 from serving.messages.protos import predict_pb2, prediction_log_pb2
@@ -21,7 +20,7 @@ def write_requests(path: Path, requests: Iterable[Any]) -> None:
             file.write(frame(entry.SerializeToString()))
 
 
-def predict_request(model: str, inputs: dict[str, Array], signature_name: str = DEFAULT_SIGNATURE) -> Any:
+def predict_request(model: str, inputs: dict[str, Array], signature_name: str = "") -> Any:
     """A PredictRequest for a warm-up file."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model

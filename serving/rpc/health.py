@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from serving.errors import invalid
 from serving.messages.declared import declare
-from serving.rpc.call import Call, Guard
+from serving.rpc.guard import Call, Guard
 from serving.rpc.calls import Context, Methods, Streaming
 
 SERVICE = "grpc.health.v1.Health"

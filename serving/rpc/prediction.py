@@ -24,7 +24,7 @@ from serving.messages.protos import (
     regression_pb2,
 )
 from serving.ops.request_log import RequestLogs
-from serving.rpc.call import Call, Counted, Guard
+from serving.rpc.guard import Call, Counted, Guard
 from serving.rpc.calls import Methods
 
 SERVICE = "tensorflow.serving.PredictionService"

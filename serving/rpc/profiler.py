@@ -15,7 +15,7 @@ from typing import Any
 from serving.errors import Code, ServingError, invalid
 from serving.messages.declared import declare
 from serving.ops.auth import Tokens
-from serving.rpc.call import Call, Guard
+from serving.rpc.guard import Call, Guard
 from serving.rpc.calls import Methods
 
 SERVICE = "tensorflow.ProfilerService"

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from serving.errors import Code, invalid
 from serving.messages.declared import declare
 from serving.rpc import health, model_service, prediction
-from serving.rpc.call import Guard
+from serving.rpc.guard import Guard
 from serving.rpc.calls import Context, Methods, Streaming
 
 _PACKAGE = "grpc.reflection.v1alpha"

@@ -9,7 +9,7 @@ from serving.messages.text_config import ServerConfigError
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
-from serving.rpc.call import Guard
+from serving.rpc.guard import Guard
 from serving.rpc.calls import Streaming, Unary
 from serving.rpc.profiler import Profiler
 from serving.rpc.services import Services
@@ -65,15 +65,18 @@ def make_server(
 
 
 def channel_arguments(text: str) -> dict[str, int]:
-    """Reads `name=value,name=value`; those whose value is no integer mean nothing here and are left out.
+    """Read `name=value,name=value`. An argument whose value is not an integer is left out, with a warning.
 
     Raises:
-        ServerConfigError: for a part without '='.
+        ServerConfigError: a part has no '='.
     """
     arguments: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         if not equals:
             raise ServerConfigError(f"--grpc_channel_arguments: {part!r} is not name=value")
-        arguments[name.strip()] = int(value) if value.removeprefix("-").isdecimal() else 0
+        try:
+            arguments[name.strip()] = int(value)
+        except ValueError:
+            log.warning("--grpc_channel_arguments: %s=%s is not an integer, and has no effect", name, value)
     return arguments
