@@ -64,7 +64,7 @@ def beside_signature(saved_model: Path, pick: Path, examples: list[str]) -> tupl
 
 def main(configs: list[str]) -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    from components.optimize.config import FLOAT
+    from components.names import FLOAT
     from components.optimize.table import as_text, read_rows
 
     for config in configs:

@@ -3,13 +3,13 @@
 from tfx.types.artifact import Artifact
 
 
-class Verdict(Artifact):  # type: ignore[misc]
+class VerdictArtifact(Artifact):  # type: ignore[misc]
     """A gate's verdict: `verdict.json` in the artifact's folder. The runners stop at one that did not pass."""
 
     TYPE_NAME = "Verdict"
 
 
-class Release(Artifact):  # type: ignore[misc]
+class ReleaseArtifact(Artifact):  # type: ignore[misc]
     """What the pusher did: `push.json` in the artifact's folder (version, digest, pushed or why not)."""
 
     TYPE_NAME = "Release"

@@ -1,7 +1,7 @@
-"""Drivers: what a stage looks up in the outside world before TFX looks into its cache.
+"""Drivers: what a stage looks up in the outside world before TFX checks its cache.
 
 TFX keys its cache on a stage's inputs and execution properties. A driver runs first and may set properties, so
-that a changed bucket or a reviewed schema makes another key, and nothing else does.
+that a changed bucket or a newly reviewed schema changes the key, and nothing else does.
 """
 
 from abc import abstractmethod
@@ -15,7 +15,7 @@ from tfx.proto.orchestration import driver_output_pb2
 class PropertyDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):  # type: ignore[misc]  # TFX has no types
     """A driver that sets execution properties of type string, and does nothing else.
 
-    TFX checks a component's driver against its older base class and calls it by its newer one, hence both.
+    TFX checks a component's driver against its older base class and calls it through its newer one, hence both.
     """
 
     def __init__(self, metadata_handle: Any) -> None:
@@ -27,7 +27,7 @@ class PropertyDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):  # type
         """Return the properties to set, by name."""
 
     def run(self, execution_info: Any) -> Any:
-        """Set them, as TFX asks for it."""
+        """Set the properties; TFX calls this."""
         output = driver_output_pb2.DriverOutput()
         found = self.look_up(execution_info.exec_properties, execution_info.input_dict)
         for name, value in found.items():

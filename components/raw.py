@@ -32,11 +32,11 @@ def read_examples(files: Sequence[str], count: int) -> list[Any]:
 
 
 def raw_inputs(examples: Sequence[Any], inputs: Mapping[str, TensorSpec]) -> dict[str, np.ndarray[Any, Any]]:
-    """Stack the features that a signature reads into arrays [batch, …]; absent values become "" or 0.
+    """Stack the features that a signature reads into arrays [batch, …]; missing values become "" or 0.
 
     Args:
         examples: tf.train.Examples, at least one.
-        inputs: of the signature, by the names of raw features; their first dimension is the batch.
+        inputs: the signature's inputs, by the names of raw features; their first dimension is the batch.
     """
     return {
         name: np.stack(
@@ -66,7 +66,7 @@ def _value(
 
 
 def text_of(example: Any, name: str) -> str:
-    """Return a feature's first value as text, "" where it is absent."""
+    """Return a feature's first value as text, or "" if it is missing."""
     values = _values(example, name)
     if not values:
         return ""

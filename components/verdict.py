@@ -1,23 +1,28 @@
-"""The verdict: what every gate writes, in one shape, so that one command explains them all."""
+"""The verdict: what every gate writes, in one format, so that one command explains them all."""
 
 from pathlib import Path
 from typing import Literal
 
 from components.config import Section
-
-FILE_NAME = "verdict.json"
-OVERALL = "all examples"
+from components.names import OVERALL, VERDICT_FILE
 
 Status = Literal["passed", "failed", "undecided"]
 
 
 class Check(Section):
-    """One thing a gate looked at.
+    """One thing that a gate checked.
 
-    `bound` is the limit that `value` was held to, on the side that `direction` names; for a comparison it is
-    derived from `baseline_value`, the same metric of the model compared with. `interval` is the 95 %
-    confidence interval of `value`, where the configuration asks for one. `undecided` means that the slice had
-    too few examples (or the metric no value) to say anything; it never fails a verdict.
+    Attributes:
+        metric: what was measured.
+        slice: the examples on which it was measured.
+        status: `undecided` if the slice has too few examples, or the metric no value; that never fails a verdict.
+        examples: how many examples the slice has.
+        value: the metric's value.
+        direction: on which side of `bound` the value must be.
+        bound: the limit of `value`; in a comparison it is derived from `baseline_value`.
+        baseline_value: the same metric of the model compared with.
+        interval: the 95 % confidence interval of `value`, if the configuration asks for one.
+        message: the reason in words, if the numbers do not tell it.
     """
 
     metric: str
@@ -32,7 +37,7 @@ class Check(Section):
     message: str = ""
 
     def sentence(self) -> str:
-        """Say the check in one plain line."""
+        """Describe the check in one line."""
         where = "" if self.slice == OVERALL else f" on {self.slice}"
         if self.value is None or self.bound is None:
             return f"{self.metric}{where}: {self.message or self.status}"
@@ -52,8 +57,15 @@ class Check(Section):
 class Verdict(Section):
     """The outcome of one gate for one model (or, for the data gate, for one set of examples).
 
-    `digest` names what was judged, `baseline_digest` the model it was compared with, if there was one. `summary` is
-    the outcome in one line where the counts of checks do not tell it.
+    Attributes:
+        gate: the gate's name.
+        passed: whether the run may go on.
+        digest: of what was judged.
+        checks: everything that was checked.
+        baseline_digest: of the model it was compared with, if there was one.
+        baseline_version: that model's version, if it is a release.
+        summary: the outcome in one line, if the numbers of checks do not tell it.
+        notes: more to tell, a line each.
     """
 
     gate: str
@@ -71,7 +83,7 @@ class Verdict(Section):
         return tuple(check for check in self.checks if check.status == "failed")
 
     def headline(self) -> str:
-        """Say the outcome in one line."""
+        """Describe the outcome in one line."""
         counts = {s: sum(c.status == s for c in self.checks) for s in ("passed", "failed", "undecided")}
         tail = f", {counts['undecided']} undecided" if counts["undecided"] else ""
         if self.passed:
@@ -92,7 +104,7 @@ def judge(
     baseline_version: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> Verdict:
-    """Join checks to a verdict: passed when none failed and, of those made, at least one decided."""
+    """Combine checks into a verdict: passed if no check failed and, if there are any, at least one could decide."""
     decided = [check for check in checks if check.status != "undecided"]
     passed = all(check.status == "passed" for check in decided) and bool(decided or not checks)
     return Verdict(
@@ -110,7 +122,7 @@ def write_verdict(verdict: Verdict, folder: str | Path) -> None:
     """Write `verdict.json` into the folder of an artifact."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    (path / FILE_NAME).write_text(verdict.model_dump_json(indent=1))
+    (path / VERDICT_FILE).write_text(verdict.model_dump_json(indent=1))
 
 
 def read_verdict(folder: str | Path) -> Verdict:
@@ -119,4 +131,4 @@ def read_verdict(folder: str | Path) -> Verdict:
     Raises:
         FileNotFoundError: there is none.
     """
-    return Verdict.model_validate_json((Path(folder) / FILE_NAME).read_text())
+    return Verdict.model_validate_json((Path(folder) / VERDICT_FILE).read_text())

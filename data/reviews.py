@@ -110,7 +110,7 @@ def write(path: str) -> None:
 
 
 def review(chance: random.Random, positive: bool, style: str) -> str:
-    """One review of two to four sentences; its opinions agree with `positive`, the rest is neutral."""
+    """Make a review of two to four sentences; its opinions agree with `positive`, the rest is neutral."""
     make = {"plain": _plain, "negated": _negated, "mixed": _mixed}[style]
     sentences = [make(chance, positive) for _ in range(chance.choice((1, 1, 2)))]
     for _ in range(chance.randint(1, 2)):

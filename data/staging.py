@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def staged(path: str) -> Iterator[Path]:
-    """Give an empty folder to write into; it is renamed to `path` when the block ends without an error.
+    """Yield an empty folder to write into; it is renamed to `path` when the block ends without an error.
 
     What an earlier, killed attempt left is removed first.
     """

@@ -10,19 +10,23 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from components.config import Section
+from serving.errors import UserError
 
 Runner = Literal["direct", "flink", "dataflow", "spark"]
 OptionValue = bool | int | float | str | list[str]
 
 _SOURCES = Path(__file__).resolve().parent.parent
-#: Without an image or package named, TFX packs itself anew for every stage, 1.3 s each; in process neither is read.
+#: What an sdist is made of.
+_PACKED = ("pipeline", "components", "data", "serving")
+_PACKED_FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
+#: If no image or package is named, TFX packs itself for every stage, 1.3 s each; in this process neither is used.
 _NO_PACKAGE = "--sdk_container_image=none"
-#: Options by which the user says what workers are sent.
+#: Options with which users choose what workers are sent.
 _PACKAGES = {"extra_package", "extra_packages", "setup_file", "requirements_file"}
 _BEAM_RUNNERS: dict[Runner, str] = {
     "direct": "FnApiRunner",  # DirectRunner would download a runner of another kind for every pipeline
-    "flink": "pipeline.portable.SpreadingRunner",
-    "spark": "pipeline.portable.SpreadingRunner",
+    "flink": "pipeline.spreading_runner.SpreadingRunner",
+    "spark": "pipeline.spreading_runner.SpreadingRunner",
     "dataflow": "DataflowRunner",
 }
 _REQUIRED: dict[Runner, dict[str, str]] = {
@@ -38,7 +42,7 @@ _REQUIRED: dict[Runner, dict[str, str]] = {
 }
 
 
-class RunnerError(RuntimeError):
+class RunnerError(UserError, RuntimeError):
     """The configured runner cannot be used; the message says why and what to do."""
 
 
@@ -49,7 +53,7 @@ class BeamConfig(Section):
     options: dict[Runner, dict[str, OptionValue]] = Field(
         {},
         description="Beam's pipeline options by runner, under Beam's names: `{flink: {job_endpoint: host:8099}}`; "
-        "those of the other runners are not looked at. true is a flag; false leaves it out",
+        "those of other runners are ignored. true sets a flag; false leaves it out",
     )
     args: tuple[str, ...] = Field((), description="more arguments for any runner, as Beam takes them")
 
@@ -68,17 +72,17 @@ class BeamConfig(Section):
         for name in [name for options in self.options.values() for name in options]:
             if not name.isidentifier():
                 raise ValueError(
-                    f"options: {name!r} is no option's name; write job_endpoint, not --job-endpoint"
+                    f"options: {name!r} is not an option's name; write job_endpoint, not --job-endpoint"
                 )
         return self
 
 
 def pipeline_args(config: BeamConfig, folder: Path) -> list[str]:
-    """Return what TFX hands to every Beam pipeline.
+    """Return the arguments that TFX passes to every Beam pipeline.
 
-    Arguments:
+    Args:
         config: the `beam:` section.
-        folder: where the package that remote workers are sent is built, if there are any.
+        folder: where the package for remote workers is built, if there are any.
 
     Raises:
         RunnerError: the package cannot be built.
@@ -86,7 +90,7 @@ def pipeline_args(config: BeamConfig, folder: Path) -> list[str]:
     options: dict[str, OptionValue] = dict(config.options.get(config.runner, {}))
     if config.runner in ("flink", "spark"):
         options.setdefault("environment_type", "LOOPBACK")
-    # Beam's type hints do not hold in TFDV (statistics of a label raise), and checking them takes seconds.
+    # TFDV violates Beam's type hints (statistics of a label raise), and checking them takes seconds.
     args = [f"--runner={_BEAM_RUNNERS[config.runner]}", "--no_pipeline_type_check"]
     for name, value in options.items():
         if isinstance(value, bool):
@@ -103,7 +107,7 @@ def pipeline_args(config: BeamConfig, folder: Path) -> list[str]:
 
 
 def ships_package(config: BeamConfig) -> bool:
-    """Tell whether workers run elsewhere, so that they must be sent this code."""
+    """Tell whether workers run elsewhere and must be sent this code."""
     if config.runner == "direct":
         return False
     environment = config.options.get(config.runner, {}).get("environment_type", "LOOPBACK")
@@ -113,23 +117,25 @@ def ships_package(config: BeamConfig) -> bool:
 def build_package(folder: Path) -> str:
     """Build the sdist that Beam ships to workers; returns its path.
 
-    It is built once for all stages, and requires nothing: the workers' environment holds what it needs.
+    It is built once for all stages, and has no requirements: the workers' environment already holds them.
 
     Raises:
-        RunnerError: Slipway runs without its sources beside it.
+        RunnerError: Slipway does not run from its sources.
     """
-    if not (_SOURCES / "setup.py").exists():
-        raise RunnerError(f"{_SOURCES} has no setup.py to pack for Beam's workers: run from a clone")
+    for name in _PACKED_FILES:
+        if not (_SOURCES / name).exists():
+            raise RunnerError(f"{_SOURCES} has no {name} to pack for Beam's workers: run from a clone")
     scratch = folder / "sources"
-    # Built from a copy: setuptools writes beside what it packs, and the sources may not be ours to write to.
-    for package in ("pipeline", "components", "data", "serving"):
+    # Built from a copy: setuptools writes beside what it packs, and the sources may be read-only.
+    for package in _PACKED:
         shutil.copytree(
             _SOURCES / package,
             scratch / package,
             ignore=shutil.ignore_patterns("__pycache__"),
             dirs_exist_ok=True,
         )
-    shutil.copyfile(_SOURCES / "setup.py", scratch / "setup.py")
+    for name in _PACKED_FILES:
+        shutil.copyfile(_SOURCES / name, scratch / name)
     command = [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(folder.absolute())]
     done = subprocess.run(
         command, cwd=scratch, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
@@ -142,7 +148,7 @@ def build_package(folder: Path) -> str:
 
 
 def check(config: BeamConfig) -> None:
-    """Look whether the job server answers, before anything runs.
+    """Check that the job server answers, before anything runs.
 
     Raises:
         RunnerError: it does not.
@@ -155,9 +161,7 @@ def check(config: BeamConfig) -> None:
         with socket.create_connection((host, int(port)), timeout=5):
             return
     except (OSError, ValueError) as error:
-        advice = (
-            "; slipway flink status tells, slipway flink up starts one" if config.runner == "flink" else ""
-        )
+        advice = "; slipway flink up starts one here" if config.runner == "flink" else ""
         raise RunnerError(
             f"beam.options.{config.runner}.job_endpoint: {endpoint} does not answer ({error}){advice}"
         ) from error

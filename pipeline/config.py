@@ -18,16 +18,18 @@ from components.preprocess.config import PreprocessConfig
 from components.push.config import PushConfig
 from components.schema.config import SchemaConfig
 from components.train.config import ModelConfig, TrainConfig
+from pipeline import renamed
 from pipeline.beam import BeamConfig
 from pipeline.kubeflow.config import KubeflowConfig
+from serving.errors import UserError
 
 
-class ConfigError(ValueError):
-    """The configuration cannot be used; the message names the file, the field and what to do."""
+class ConfigError(UserError, ValueError):
+    """The configuration is invalid; the message names the file, the field and what to do."""
 
 
 class ServeConfig(Section):
-    """The demonstration after a push: the model is served, and asked."""
+    """The demonstration after a push: the model is served, and predictions are requested."""
 
     examples: int = Field(8, ge=0, description="real examples sent to it; 0 leaves the demonstration out")
 
@@ -51,8 +53,8 @@ class Config(Section):
     pipeline_root: str = Field("artifacts", description="where TFX keeps artifacts and metadata, by model")
     checkpoints: str | None = Field(
         None,
-        description="where training keeps its state between epochs, to go on after a kill; null: in pipeline_root. "
-        "On Kubeflow, a folder on one of kubeflow.volumes, or a retried training begins anew",
+        description="where training keeps its state between epochs, to continue after it was killed; null: in "
+        "pipeline_root. On Kubeflow, name a folder on one of kubeflow.volumes, or a retried training starts over",
     )
     runs: str = Field("runs", description="where every run keeps its log and summary")
 
@@ -61,7 +63,7 @@ class Config(Section):
     def _plain_name(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError(
-                "model_name is a letter, then letters, digits, - and _: it becomes a folder and a URL"
+                "model_name must be a letter, followed by letters, digits, - and _: it becomes a folder and a URL"
             )
         return name
 
@@ -79,7 +81,7 @@ class Config(Section):
                 )
         if self.evaluate.split and self.evaluate.split not in self.data.split_names():
             raise ValueError(
-                f"evaluate.split is {self.evaluate.split!r}, and the data is split into {self.data.split_names()}"
+                f"evaluate.split is {self.evaluate.split!r}, but the data is split into {self.data.split_names()}"
             )
         return self
 
@@ -112,7 +114,7 @@ class Config(Section):
 def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> Config:
     """Read a configuration.
 
-    Arguments:
+    Args:
         path: the YAML file; relative paths in it start at the working folder.
         overrides: `key.sub_key=value`, the value in YAML, as the command line's `--set` gives them.
 
@@ -133,8 +135,13 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
     """Check a configuration that was read already; `source` names it in messages, the rest is as in `load_config`."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{source}: a configuration is a mapping of sections, such as data: and model:")
-    for override in overrides or []:
-        _override(raw, override)
+    try:
+        renamed.move(raw, source)
+        for override in overrides or []:
+            _override(raw, override)
+        renamed.move(raw, "--set")  # a mapping given there can hold old names too
+    except renamed.BothNamesError as error:
+        raise ConfigError(str(error)) from None
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -143,7 +150,7 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
 
 def _override(raw: dict[str, Any], override: str) -> None:
     name, equals, value = override.partition("=")
-    *parents, last = name.strip().split(".")
+    *parents, last = renamed.current(name.strip(), "--set").split(".")
     if not equals or not last:
         raise ConfigError(f"--set {override!r}: write key.sub_key=value, such as train.epochs=1")
     for parent in parents:

@@ -3,22 +3,24 @@
 import re
 from typing import Any
 
+from serving.errors import UserError
+
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS = ("minute", "hour", "day", "month", "day_of_week")
 
 
-class CronError(ValueError):
-    """The expression cannot be used; the message says why and what to write."""
+class CronError(UserError, ValueError):
+    """The expression is invalid; the message says why and what to write."""
 
 
 def parse(expression: str) -> dict[str, str]:
     """Split `minute hour day month day_of_week` into its fields, the days of the week by name.
 
-    Names are what all schedulers agree on: a number means another day to APScheduler (0 is Monday) than to cron
+    Names are what all schedulers agree on: a number means another day in APScheduler (0 is Monday) than in cron
     (0 and 7 are Sunday).
 
     Raises:
-        CronError: it has not five fields, restricts both kinds of day, or does not parse.
+        CronError: it does not have five fields, restricts both kinds of day, or does not parse.
     """
     parts = expression.split()
     if len(parts) != 5:
@@ -48,7 +50,7 @@ def trigger(fields: dict[str, str], timezone: Any = None) -> Any:
 
 
 def six_fields(expression: str) -> str:
-    """Turn five fields into the six that Kubeflow Pipelines reads; it misreads five, silently.
+    """Turn five fields into the six that Kubeflow Pipelines reads; it silently misreads five.
 
     Its parser (robfig/cron) has the seconds first, and takes five fields for six without the day of the week.
 

@@ -1,4 +1,4 @@
-"""The demonstration after a push: the released model in a server process, asked with real examples."""
+"""The demonstration after a push: the released model in a server process, with answers to real examples."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ _START_SECONDS = 60.0
 
 
 def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> Table:
-    """Serve the bucket, ask with real examples of the evaluation split, and lay the answers beside the truth.
+    """Serve the bucket, send real examples of the evaluation split, and put the answers beside the truth.
 
     Args:
         config: of the run.
@@ -28,7 +28,7 @@ def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path
 
     Raises:
         ServerError: the server did not start.
-        PredictError: it refused.
+        PredictError: the server refused a request.
     """
     real = read_examples(
         example_files(outputs["Ingest"]["examples"], config.evaluation_split), config.serve.examples

@@ -1,4 +1,4 @@
-"""`slipway doctor`: a line for each thing a run needs, and what to do where it is missing."""
+"""`slipway doctor`: a line for each thing a run needs, and what to do if it is missing."""
 
 import importlib.metadata
 import os
@@ -26,7 +26,7 @@ _MARKS = {"ok": ("✓", "green"), "note": ("–", "yellow"), "missing": ("✗", 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `missing` makes the doctor's exit code 1; a `note` is only told."""
+    """One thing that was checked. `missing` makes the exit code 1; a `note` is only shown."""
 
     name: str
     status: Literal["ok", "note", "missing"]
@@ -91,7 +91,7 @@ def _wheels(config: Config) -> Iterator[Finding]:
 
 def _disk(config: Config) -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    advice = "" if free >= 2 else "examples, artifacts and releases need room: free at least 2 GiB"
+    advice = "" if free >= 2 else "examples, artifacts and releases need space: free at least 2 GiB"
     yield Finding("disk", "ok" if free >= 2 else "missing", f"{free:.1f} GiB free here", advice)
 
 
@@ -107,7 +107,7 @@ def _ports(config: Config) -> Iterator[Finding]:
     for port, use in ((8500, "gRPC"), (8501, "REST")):
         with socket.socket() as probe:
             taken = probe.connect_ex(("127.0.0.1", port)) == 0
-        advice = f"slipway serve wants it for {use} by default: choose another there" if taken else ""
+        advice = f"slipway serve uses it for {use} by default: choose another port there" if taken else ""
         yield Finding(
             f"port {port}", "note" if taken else "ok", "taken" if taken else f"free ({use})", advice
         )

@@ -1,6 +1,6 @@
-"""The runner of stages in this process: TFX's LocalDagRunner with progress, and a stop at a verdict that did not pass.
+"""The runner of stages in this process: like TFX's LocalDagRunner, but it shows progress and stops at a refusal.
 
-The whole graph on a laptop; in a container, the stages of one step, given what earlier steps made.
+On a laptop it runs the whole graph; in a container, the stages of one step, given what earlier steps made.
 """
 
 import datetime
@@ -19,19 +19,19 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import execution_publish_utils, launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
-from components.artifacts import Release, Verdict
+from components.artifacts import ReleaseArtifact, VerdictArtifact
 from components.push.outcome import PushOutcome, read_outcome
-from components.verdict import Verdict as GateVerdict
-from components.verdict import read_verdict
+from components.verdict import Verdict, read_verdict
 from pipeline.progress import Progress, Status
+from serving.errors import UserError
 
 
-class BusyError(RuntimeError):
-    """Another run of the same model is going on."""
+class BusyError(UserError, RuntimeError):
+    """Another run of the same model is in progress."""
 
 
 class StageFailedError(RuntimeError):
-    """A stage raised; the cause says what."""
+    """A stage raised an exception, which is the cause."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"{stage}: {cause}")
@@ -40,13 +40,17 @@ class StageFailedError(RuntimeError):
 
 @dataclass
 class Result:
-    """What a run did: the output artifacts by stage and key, and the verdicts in their order.
+    """What a run did.
 
-    `stopped_by` names the stage that refused, if one did; `pushed` tells what became of the push.
+    Attributes:
+        artifacts: the output artifacts, by stage and key.
+        verdicts: of the gates, in their order.
+        pushed: the outcome of the push; None if there was none.
+        stopped_by: the stage that refused; None if none did.
     """
 
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    verdicts: list[GateVerdict] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     pushed: PushOutcome | None = None
     stopped_by: str | None = None
 
@@ -61,10 +65,10 @@ class Result:
 
 @contextmanager
 def only_run(root: Path) -> Iterator[None]:
-    """Hold the model's folder for this process; the system lets go of it when the process ends, however it does.
+    """Lock the model's folder for this process; the system unlocks it when the process ends, however it ends.
 
     Raises:
-        BusyError: another process holds it.
+        BusyError: another process has locked it.
     """
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".run.lock").open("a+") as lock:
@@ -73,7 +77,7 @@ def only_run(root: Path) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise BusyError(
-                f"another run of this model is going on (process {lock.read().strip() or 'unknown'}); wait for it"
+                f"another run of this model is in progress (process {lock.read().strip() or 'unknown'}); wait for it"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -95,15 +99,15 @@ def run(
 ) -> None:
     """Run a TFX pipeline in this process, one stage after the other, filling in `result` as it goes.
 
-    Arguments:
+    Args:
         pipeline: made by `pipeline.graph.make_pipeline`.
-        progress: told of every stage.
+        progress: told about every stage.
         result: filled in.
-        only: the stages to run; all of them if left out.
+        only: the stages to run; all of them if None.
         given: artifacts by stage and key, made by stages that are not run here.
 
     Raises:
-        StageFailedError: a stage raised; what earlier stages made is kept, and the next run continues there.
+        StageFailedError: a stage raised; the results of earlier stages are kept, and the next run continues there.
     """
     ir = compiler.Compiler().compile(pipeline)
     run_id = datetime.datetime.now().isoformat()
@@ -146,15 +150,15 @@ def run(
 
 
 def _outcome(outputs: Any, result: Result) -> tuple[Status, str]:
-    """Read what a stage's artifacts say of themselves: a verdict, or what became of a push."""
+    """Read a stage's outcome from its artifacts: a verdict, or the outcome of a push."""
     status: Status = "done"
     message = ""
     for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
-        if artifact.type_name == Verdict.TYPE_NAME:
+        if artifact.type_name == VerdictArtifact.TYPE_NAME:
             verdict = read_verdict(artifact.uri)
             result.verdicts.append(verdict)
             status, message = "done" if verdict.passed else "refused", verdict.headline()
-        elif artifact.type_name == Release.TYPE_NAME:
+        elif artifact.type_name == ReleaseArtifact.TYPE_NAME:
             result.pushed = read_outcome(artifact.uri)
             message = result.pushed.message
             if not result.pushed.written:
@@ -169,7 +173,7 @@ def _mark_rest(progress: Progress) -> None:
 
 
 def _publish(connection: Any, node: Any, artifacts: Mapping[str, Any]) -> None:
-    """Enter into the metadata what a stage made elsewhere, so that TFX finds it as the input of the next."""
+    """Record in the metadata what a stage made elsewhere, so that TFX finds it as an input of the next stage."""
     with metadata.Metadata(connection) as handle:
         contexts = context_lib.prepare_contexts(handle, node.contexts)
         execution = execution_publish_utils.register_execution(handle, node.node_info.type, contexts)

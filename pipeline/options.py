@@ -23,7 +23,7 @@ def new_console() -> Console:
 
 
 def load(path: str, overrides: list[str] | None = None) -> "Config":
-    """Load a configuration, importing what that takes only now."""
+    """Load a configuration; what that needs is imported only now."""
     from pipeline.config import load_config
 
     return load_config(path, overrides)

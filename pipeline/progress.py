@@ -1,4 +1,4 @@
-"""What a run shows while it goes: a live table in a terminal, plain lines in a pipe."""
+"""What a run shows while it is running: a live table in a terminal, plain lines in a pipe."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ _STYLE = {
 
 @dataclass
 class Stage:
-    """One row: a stage, how it stands, how long it took in seconds, and a word on what came of it."""
+    """One row: a stage, its status, the seconds it took, and a message about its outcome."""
 
     name: str
     status: Status = "waiting"
@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass
 class Progress:
-    """The stages of a run. Used as a context manager; also a log handler's target for what stages report."""
+    """The stages of a run. As a context manager it also shows what the stages log."""
 
     console: Console
     stages: list[Stage]
@@ -47,7 +47,7 @@ class Progress:
 
     @classmethod
     def of(cls, console: Console, names: list[str]) -> "Progress":
-        """Make the table of stages that have not begun."""
+        """Make the table of stages that have not started."""
         return cls(console, [Stage(name) for name in names])
 
     def __enter__(self) -> "Progress":
@@ -85,7 +85,7 @@ class Progress:
             )
 
     def report(self, message: str) -> None:
-        """Show what the running stage says of itself."""
+        """Show a message of the running stage."""
         running = next((s for s in self.stages if s.status == "running"), None)
         if running is None:
             return
@@ -113,13 +113,13 @@ class Progress:
 
 
 def working(console: Console, text: str) -> AbstractContextManager[object]:
-    """Show that something goes on; a line in a pipe would tell nothing, so there is none."""
+    """Show that something is in progress, in a terminal; in a pipe nothing is printed."""
     spinner = Spinner("dots", Text(text, "dim"))
     return _live(console, lambda: spinner) if console.is_terminal else nullcontext()
 
 
 def _live(console: Console, renderable: Callable[[], RenderableType]) -> Live:
-    # Left to itself, rich would bring to the screen what libraries print, which is to go to the log.
+    # By default, rich would show on the screen what libraries print, which belongs in the log.
     return Live(
         get_renderable=renderable,
         console=console,
@@ -131,7 +131,7 @@ def _live(console: Console, renderable: Callable[[], RenderableType]) -> Live:
 
 
 class _Forward(logging.Handler):
-    """Brings the log lines of our own stages to the screen."""
+    """Shows the log messages of our own stages on the screen."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""Silence: what TensorFlow, Beam and absl say goes to a log file, also from C++ and from child processes."""
+"""Sending what TensorFlow, Beam and absl print to a log file, also from C++ and from child processes."""
 
 import contextlib
 import logging
@@ -12,17 +12,17 @@ from rich.console import Console
 
 
 def prepare_tensorflow() -> None:
-    """Set what TensorFlow reads when it is first imported: tf_keras for `tf.keras`, and no chatter of its C++."""
+    """Set what TensorFlow reads when it is first imported: tf_keras as `tf.keras`, and fewer messages from C++."""
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 
 @contextlib.contextmanager
 def quiet(log_file: Path) -> Iterator[Console]:
-    """Send file descriptors 1 and 2 to `log_file`, and yield a console on what they were.
+    """Send file descriptors 1 and 2 to `log_file`, and yield a console on the original stdout.
 
     Python's own streams follow, because they write to those descriptors; so do C++ and child processes. Loggers
-    write to the log file too; `Progress` brings those below `slipway` to the screen as well.
+    write to the log file too; `Progress` shows those below `slipway` on the screen as well.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -15,8 +15,8 @@ from pipeline.config import Config
 
 _HEAD = """# Configuration
 
-One YAML file per model. This page is made from the code by `python -m pipeline.reference`. A misspelt key is refused,
-and the nearest valid one named. `--set section.key=value` overrides any key for one run.
+One YAML file per model. This page is made from the code by `python -m pipeline.reference`. A misspelt key is an
+error that names the nearest valid one. `--set section.key=value` overrides any key for one run.
 """
 
 
@@ -85,7 +85,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Write sections by what they change, and tuples as YAML has them."""
+    """Convert sections to what differs from their defaults, and tuples to lists, as YAML has them."""
     if isinstance(value, BaseModel):
         return _plain(value.model_dump(exclude_defaults=True))
     if isinstance(value, dict):

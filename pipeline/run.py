@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from components.names import TRADEOFF_FILE
 from components.train import worker
 from components.train.distribute import ClusterError, read_cluster
 from pipeline import beam
@@ -21,8 +22,8 @@ from pipeline.config import Config
 from pipeline.progress import Progress, working
 from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
+from serving.version import commit, version
 
-TRADEOFF = "tradeoff.html"
 #: Exit codes by outcome: a script can tell a refused model from a broken run.
 EXIT_CODES: dict[Outcome, int] = {"pushed": 0, "unchanged": 0, "withdrawn": 3, "refused": 3, "failed": 1}
 
@@ -38,7 +39,7 @@ def run(config: Config, config_path: str) -> int:
     """Run the whole pipeline on this machine, showing its progress; returns the exit code.
 
     Everything that libraries print goes to `runs/<id>/log.txt`. A run that fails, is refused, or is killed leaves
-    nothing half-made in the bucket, and the next one continues from the last stage that ended.
+    nothing incomplete in the bucket, and the next run continues after the last stage that finished.
 
     Raises:
         RunnerError: the Beam runner's job server does not answer; nothing was done.
@@ -47,7 +48,7 @@ def run(config: Config, config_path: str) -> int:
     beam.check(config.beam)
     if config.train.strategy == "multi_worker_mirrored" and not read_cluster(os.environ).is_chief:
         raise ClusterError(
-            "TF_CONFIG makes this a worker, and the pipeline runs at the chief: run slipway train-worker here"
+            "TF_CONFIG makes this a worker, but the pipeline runs on the chief: run slipway train-worker here"
         )
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
@@ -88,6 +89,8 @@ def run(config: Config, config_path: str) -> int:
             ),
             verdicts=tuple(result.verdicts),
             outputs=result.outputs,
+            slipway_version=version(),
+            commit=commit(),
         )
         write_summary(summary, config.runs)
         _keep_picture(result.outputs, folder)
@@ -100,13 +103,13 @@ def run(config: Config, config_path: str) -> int:
 def train_worker(config: Config, patience: float) -> None:
     """Train beside the chief, until it is done.
 
-    Arguments:
+    Args:
         config: the chief's configuration; `pipeline_root` is a folder that all workers share.
         patience: seconds to wait until the chief trains.
 
     Raises:
         ClusterError: TF_CONFIG is missing or malformed, or makes this the chief.
-        WorkerError: the chief did not come.
+        WorkerError: the chief did not start.
     """
     if read_cluster(os.environ).is_chief:
         raise ClusterError("TF_CONFIG makes this the chief, where the pipeline runs: run slipway run here")
@@ -117,7 +120,7 @@ def train_worker(config: Config, patience: float) -> None:
 
 
 def _reason(error: Any, config: beam.BeamConfig) -> str:
-    """Say that the job server is gone, if it is: what Beam raises then tells of a stream of gRPC."""
+    """Say that the job server is gone, if it is: Beam's own error is only about a stream of gRPC."""
     try:
         beam.check(config)
     except beam.RunnerError as gone:
@@ -126,7 +129,7 @@ def _reason(error: Any, config: beam.BeamConfig) -> str:
 
 
 def _ending(result: Any, progress: Progress) -> _Ending:
-    """Read off what came of the run: a refusal, a push, or nothing new."""
+    """Determine the outcome of the run: a refusal, a push, or nothing new."""
     pushed = result.pushed
     if pushed is None:
         return _Ending("refused", f"{result.stopped_by} {result.verdicts[-1].headline()}")
@@ -138,13 +141,13 @@ def _ending(result: Any, progress: Progress) -> _Ending:
 
 def _keep_picture(outputs: dict[str, dict[str, str]], folder: Path) -> None:
     """Put the picture of the variants beside the run's log, where people look for it."""
-    picture = Path(outputs.get("Optimizer", {}).get("optimization", "")) / TRADEOFF
+    picture = Path(outputs.get("Optimizer", {}).get("optimization", "")) / TRADEOFF_FILE
     if picture.is_file():
-        shutil.copyfile(picture, folder / TRADEOFF)
+        shutil.copyfile(picture, folder / TRADEOFF_FILE)
 
 
 def _demonstrate(console: Console, config: Config, outputs: dict[str, dict[str, str]], folder: Path) -> None:
-    """Serve the release and ask it. A failure here is told, and changes nothing: the model is released."""
+    """Serve the release and request predictions. A failure is only shown: the model is released anyway."""
     from pipeline import demo
 
     console.print()
@@ -152,14 +155,14 @@ def _demonstrate(console: Console, config: Config, outputs: dict[str, dict[str, 
         with working(console, "starting the model server"):
             table = demo.demonstrate(config, outputs, folder)
     except Exception as error:
-        console.print(Text(f"The demonstration failed, the release stands: {error}", "bold yellow"))
+        console.print(Text(f"The demonstration failed; the release is not affected: {error}", "bold yellow"))
         return
-    console.print(Text("Served from the bucket, and asked with real examples:", "bold"))
+    console.print(Text("Served from the bucket, with answers to real examples:", "bold"))
     console.print(table)
 
 
 def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> None:
-    """End with what happened, where it is, and what to type next."""
+    """Print what happened, where it is, and what to type next."""
     cached = sum(stage.status == "cached" for stage in summary.stages)
     ran = sum(stage.status in ("done", "refused", "failed", "unchanged") for stage in summary.stages)
     base = f"{summary.bucket.rstrip('/')}/{summary.model_name}"
@@ -167,7 +170,7 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
         "pushed": f"{base}/{summary.version}",
         "unchanged": f"{base}/{summary.version} (nothing pushed: the model is the same)",
         "withdrawn": "nothing pushed",
-        "refused": "nothing pushed; the bucket is as it was",
+        "refused": "nothing pushed; the bucket is unchanged",
         "failed": f"nothing pushed; the log says more: {folder}/log.txt",
     }[summary.outcome]
     slipway = (
@@ -186,9 +189,9 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
     lines = Text()
     lines.append(f"{summary.message}\n", "bold green" if good else "bold red")
     lines.append(f"{where}\n")
-    if (folder / TRADEOFF).is_file():
-        lines.append(f"the variants as a picture: {folder}/{TRADEOFF}\n")
-    lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in all\n\n", "dim")
+    if (folder / TRADEOFF_FILE).is_file():
+        lines.append(f"the variants as a picture: {folder}/{TRADEOFF_FILE}\n")
+    lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in total\n\n", "dim")
     lines.append("next  " + "\n      ".join(next_commands))
     console.print()
     if console.is_terminal:

@@ -1,9 +1,8 @@
-"""`slipway schedule`: the pipeline on one machine, again and again by a cron expression."""
+"""`slipway schedule`: the pipeline on one machine, at the times of a cron expression."""
 
 import json
 import signal
 import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,13 +11,15 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
+from components.atomic import write_atomically
 from pipeline import cron
 from pipeline.config import Config
 from pipeline.run import EXIT_CODES
+from serving.process import environment, python_module
 
 #: What an exit code means; nothing more precise is known here than that a model was not released.
 _OUTCOMES = {EXIT_CODES["refused"]: "refused or withdrawn", EXIT_CODES["failed"]: "failed"}
-#: Seconds after which a run counts as missed, and not just as beginning.
+#: Seconds after which a run counts as missed.
 _LATE = 60
 
 
@@ -26,10 +27,10 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
     """Run `command` whenever the expression says so, until SIGTERM or Ctrl-C.
 
     One run at a time; times that pass during a run, or while this was not running, are made up for by one run. The
-    time served last is kept in `runs/schedule-<model_name>.json`, what runs print in `….log` beside it.
+    last time served is kept in `runs/schedule-<model_name>.json`, the output of runs in `….log` beside it.
 
     Raises:
-        CronError: the expression cannot be used.
+        CronError: the expression is invalid, or never comes true.
     """
     trigger = cron.trigger(cron.parse(expression))
     folder = Path(config.runs)
@@ -50,13 +51,13 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
     while not stopped:
         due = trigger.get_next_fire_time(None, served + timedelta(seconds=1))
         if due is None:
-            raise cron.CronError(f"{expression!r} never comes")
+            raise cron.CronError(f"{expression!r} never comes true")
         if due <= _now() - timedelta(seconds=_LATE):
             console.print(f"{due:%Y-%m-%d %H:%M %Z} was missed: one run makes up for it", style="yellow")
         else:
             console.print(f"next run: {due:%Y-%m-%d %H:%M %Z}", style="bold")
         while _now() < due and not stopped:
-            # In short waits: a signal does not end one, and a machine that sleeps does not count the time.
+            # In short sleeps: a signal does not end one, and a suspended machine does not count the time.
             time.sleep(min(1.0, max(0.0, (due - _now()).total_seconds())))
         if not stopped:
             served = _now()
@@ -67,7 +68,9 @@ def keep_running(console: Console, config: Config, expression: str, command: lis
 def _run(console: Console, command: list[str], log: Path, running: list[subprocess.Popen[bytes]]) -> None:
     console.print(f"{_now():%Y-%m-%d %H:%M:%S}  run starts; its output goes to {log}", soft_wrap=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment()
+        )
         running.append(process)
         code = process.wait()
         running.remove(process)
@@ -77,9 +80,9 @@ def _run(console: Console, command: list[str], log: Path, running: list[subproce
 
 
 def run_command(config_path: str, overrides: list[str]) -> list[str]:
-    """Spell the command of one run, for the interpreter and the folder that this process has."""
+    """Build the command of one run, for this process's interpreter and working folder."""
     sets = [part for override in overrides for part in ("--set", override)]
-    return [sys.executable, "-m", "pipeline.cli", "run", "--config", config_path, *sets]
+    return python_module("pipeline.cli", "run", "--config", config_path, *sets)
 
 
 def _now() -> datetime:
@@ -87,9 +90,7 @@ def _now() -> datetime:
 
 
 def _write(record: Path, served: datetime) -> None:
-    temporary = record.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"served": served.isoformat()}))
-    temporary.replace(record)
+    write_atomically(record, json.dumps({"served": served.isoformat()}))
 
 
 def _read(record: Path) -> datetime | None:

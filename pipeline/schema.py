@@ -1,4 +1,4 @@
-"""`slipway schema`: the schema that runs go by, for people to read, edit and accept."""
+"""`slipway schema`: the schema that runs use, for people to read, edit and accept."""
 
 import difflib
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.syntax import Syntax
 
+from components.atomic import write_atomically
 from pipeline.config import Config
+from serving.errors import UserError
 
 
-class NoSchemaError(LookupError):
+class NoSchemaError(UserError, LookupError):
     """Nothing has been inferred yet."""
 
 
@@ -39,10 +41,7 @@ def accept(console: Console, config: Config) -> None:
             f"{target} is there already" + ("" if same else "; delete it to accept what was inferred")
         )
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(target)
+    write_atomically(target, text)
     console.print(f"accepted: {target}; review it, edit it, commit it", soft_wrap=True)
 
 

@@ -2,7 +2,7 @@
 
 On Flink and Spark a source is split, and then all of its splits are read in the one partition that split it, because
 a `Read` has no shuffle in it: one core works, and the whole output of the stage is one bundle. Beam's Flink runner
-(2.62) keeps a bundle's output until the bundle is done, at most 100 messages of 10 MB, and then waits for ever for
+(2.62) keeps a bundle's output until the bundle is done, at most 100 messages of 10 MB, and then waits forever for
 its end (Beam's pull request 40721 describes it).
 """
 
@@ -23,7 +23,7 @@ class SpreadingRunner(PortableRunner):  # type: ignore[misc]  # Beam is untyped
     def apply_PTransform(  # noqa: N802  # Beam's name
         self, transform: beam.PTransform, pvalueish: Any, options: PipelineOptions
     ) -> Any:
-        """Return what the transform makes of its input."""
+        """Apply a transform; a bounded source is read spread over the workers."""
         if isinstance(transform, Read) and isinstance(transform.source, BoundedSource):
             return _read_spread(pvalueish, transform.source)
         return super().apply_PTransform(transform, pvalueish, options)

@@ -5,14 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from components.atomic import write_atomically
 from components.config import Section
 from components.verdict import Verdict
+from serving.errors import UserError
 
 FILE_NAME = "summary.json"
 Outcome = Literal["pushed", "unchanged", "withdrawn", "refused", "failed"]
 
 
-class NoRunError(LookupError):
+class NoRunError(UserError, LookupError):
     """There is no such run."""
 
 
@@ -28,8 +30,19 @@ class StageRecord(Section):
 class Summary(Section):
     """What a run did.
 
-    `version` is the release that the run pushed, or found to be the same model; `outputs` the artifacts' folders
-    by stage and key.
+    Attributes:
+        run_id: its name.
+        model_name: the model's name.
+        config: path of its configuration.
+        bucket: where it would release the model.
+        started: when, in local time.
+        seconds: wall time.
+        outcome: in one word.
+        message: the outcome in one line.
+        version: the release that the run pushed, or found to be the same model.
+        stages: in the order in which they ran.
+        verdicts: of the gates, in their order.
+        outputs: the artifacts' folders, by stage and key.
     """
 
     run_id: str
@@ -44,6 +57,8 @@ class Summary(Section):
     stages: tuple[StageRecord, ...]
     verdicts: tuple[Verdict, ...]
     outputs: dict[str, dict[str, str]]
+    slipway_version: str = ""
+    commit: str = ""
 
 
 def new_run_id(model_name: str) -> str:
@@ -53,20 +68,16 @@ def new_run_id(model_name: str) -> str:
 
 def write_summary(summary: Summary, runs: str | Path) -> Path:
     """Write a run's record, whole or not at all."""
-    folder = Path(runs) / summary.run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(summary.model_dump_json(indent=1))
-    temporary.replace(path)
+    path = Path(runs) / summary.run_id / FILE_NAME
+    write_atomically(path, summary.model_dump_json(indent=1))
     return path
 
 
 def read_summary(runs: str | Path, run_id: str | None = None, model_name: str | None = None) -> Summary:
-    """Read a run's record: the run named, or the latest one (of a model, where one is named).
+    """Read a run's record: the run named, or the latest one (of a model, if one is named).
 
     Raises:
-        NoRunError: there is none; says which there are.
+        NoRunError: there is none; the message names the latest ones.
     """
     found = sorted(Path(runs).glob(f"*/{FILE_NAME}"), key=lambda path: path.parent.name)
     for path in reversed(found):

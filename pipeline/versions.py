@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.verdict import OVERALL, Verdict
+from components.names import OVERALL
+from components.verdict import Verdict
 from pipeline.config import Config
 from serving.release.record import Release, list_versions, releases
 from serving.release.retention import labels, set_label
@@ -47,7 +48,7 @@ def show(console: Console, config: Config) -> None:
 
 
 def _accuracy(release: Release) -> str:
-    """Read the accuracy of what was released, else of the model it was made from, off the verdicts."""
+    """Read from the verdicts the accuracy of what was released, else of the model it was made from."""
     checks = [check for raw in release.verdicts for check in Verdict.model_validate(raw).checks]
     values = {check.metric: check.value for check in reversed(checks) if check.slice == OVERALL}
     value = values.get(f"{release.variant}: accuracy", values.get("accuracy"))
@@ -55,7 +56,7 @@ def _accuracy(release: Release) -> str:
 
 
 def roll_back(console: Console, config: Config, to: int, reason: str) -> None:
-    """Release an old version's model anew."""
+    """Release an old version's model again."""
     outcome = rollback(config.push.bucket, config.model_name, to, reason)
     console.print(outcome.message, soft_wrap=True)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.names import CANARY_GATE, CANDIDATE, DATA_GATE, EVALUATE_GATE, METRICS_FILE, OPTIMIZE_GATE
 from components.optimize.table import cells, read_rows
 from components.verdict import Check, Verdict
 from pipeline.config import Config
@@ -16,10 +17,10 @@ from pipeline.summary import Summary, read_summary
 from serving.release.record import read_release
 
 _GATES = {
-    "data": "The data",
-    "evaluate": "The model (Gate 1)",
-    "optimize": "The light variants (Gate 2)",
-    "canary": "In a server (Gate 3)",
+    DATA_GATE: "The data",
+    EVALUATE_GATE: "The model (Gate 1)",
+    OPTIMIZE_GATE: "The optimized variants (Gate 2)",
+    CANARY_GATE: "In a server (Gate 3)",
 }
 #: A wider confusion matrix would not fit a terminal.
 _MOST_CLASSES = 16
@@ -27,7 +28,7 @@ _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "undecided"
 
 
 def explain(console: Console, config: Config, what: str | None) -> None:
-    """Explain a released version (a number), a run (its name), or the model's latest run (nothing)."""
+    """Explain a released version (a number), a run (its name), or the model's latest run (None)."""
     if what and what.isdigit():
         _explain_version(console, config, int(what))
     else:
@@ -52,13 +53,13 @@ def _explain_run(console: Console, summary: Summary) -> None:
     optimization = summary.outputs.get("Optimizer", {}).get("optimization")
     show_verdicts(console, summary.verdicts, optimization)
     evaluation = summary.outputs.get("Evaluator", {}).get("evaluation")
-    if evaluation and (metrics := Path(evaluation) / "metrics.json").is_file():
+    if evaluation and (metrics := Path(evaluation) / METRICS_FILE).is_file():
         show_confusion(console, json.loads(metrics.read_text()))
 
 
 def show_confusion(console: Console, metrics: Any) -> None:
     """Draw the candidate's confusion matrix; of many classes, only the pairs that it confuses most."""
-    classes, matrix = metrics["classes"], metrics["confusion_matrix"]["candidate"]
+    classes, matrix = metrics["classes"], metrics["confusion_matrix"][CANDIDATE]
     console.print()
     if len(classes) > _MOST_CLASSES:
         pairs = [(n, i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if n and i != j]
@@ -81,7 +82,7 @@ def show_confusion(console: Console, metrics: Any) -> None:
 
 
 def show_verdicts(console: Console, verdicts: Sequence[Verdict], optimization: str | None = None) -> None:
-    """Explain verdicts, and Gate 2's by the table of variants in the artifact `optimization`, where it is given."""
+    """Explain verdicts, Gate 2's by the table of variants in the artifact `optimization`, if it is given."""
     if not verdicts:
         console.print("No gate was reached.")
     for verdict in verdicts:
@@ -96,7 +97,7 @@ def show_verdicts(console: Console, verdicts: Sequence[Verdict], optimization: s
         for check in verdict.failures:
             console.print(f"  {check.sentence()}", style="red", soft_wrap=True)
         numbers = [check for check in verdict.checks if check.bound is not None]
-        if verdict.gate == "optimize" and optimization:
+        if verdict.gate == OPTIMIZE_GATE and optimization:
             _show_variants(console, optimization)
         elif numbers:
             console.print(_table(numbers))
@@ -107,7 +108,7 @@ def show_verdicts(console: Console, verdicts: Sequence[Verdict], optimization: s
 
 
 def _show_variants(console: Console, optimization: str) -> None:
-    """Draw the table of variants: every check of every one would be more than anyone reads."""
+    """Draw the table of variants, because all their checks would be too many to read."""
     rows = read_rows(optimization)
     head, *body = cells(rows)
     table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
@@ -148,7 +149,7 @@ def _value(check: Check) -> str:
 
 
 def _margin(check: Check) -> Text:
-    """How far the value is on the right side of its bound (+) or on the wrong one (-)."""
+    """Format how far the value is on the right side of its bound (+) or on the wrong one (-)."""
     if check.value is None or check.bound is None:
         return Text("")
     margin = check.value - check.bound if check.direction == "at least" else check.bound - check.value

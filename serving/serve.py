@@ -33,10 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def version_text() -> str:
-    """What `--version` prints."""
+    """Return what `--version` prints."""
     from importlib import metadata
 
-    return f"TensorFlow ModelServer: slipway\nTensorFlow Library: {metadata.version('tensorflow')}"
+    from serving.version import commit, version
+
+    try:
+        tensorflow = metadata.version("tensorflow")
+    except metadata.PackageNotFoundError:
+        tensorflow = "not installed"
+    own = f"{version()}+{commit()}" if commit() else version()
+    return f"TensorFlow ModelServer: slipway {own}\nTensorFlow Library: {tensorflow}"
 
 
 if __name__ == "__main__":

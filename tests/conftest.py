@@ -13,15 +13,42 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests import warm
+
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+#: A run that takes longer hangs.
+_SECONDS = 600
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 #: Names of modules of ours and Python's, which scripts in a user's folder have too. No command may run those.
 USERS_OWN = ("pipeline", "components", "serving", "data", "test", "types")
+
+
+#: Folders whose files share what is dear to make.
+SHARING = ("components/optimize",)
+TIERS = ("cluster", "run", "server", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its tier, and put the long ones first: workers that share the suite then end together."""
+    for item in items:
+        if not any(item.get_closest_marker(tier) for tier in TIERS):
+            item.add_marker(pytest.mark.unit)
+        folder = item.path.parent.relative_to(REPOSITORY / "tests").as_posix()
+        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(item.path)))
+    longest: dict[Path, int] = {}
+    for item in items:
+        longest[item.path] = min(_tier(item), longest.get(item.path, len(TIERS)))
+    items.sort(key=lambda item: longest[item.path])
+
+
+def _tier(item: pytest.Item) -> int:
+    return min(TIERS.index(tier) for tier in TIERS if item.get_closest_marker(tier))
 
 
 @dataclass(frozen=True)
@@ -46,12 +73,28 @@ class Workspace:
         return [sys.executable, str(REPOSITORY / "run_local.py"), *arguments]
 
     def run(self, config: str | Path, *overrides: str, env: dict[str, str] | None = None) -> Done:
-        """`python run_local.py --config … --set …`"""
-        sets = [part for override in overrides for part in ("--set", override)]
-        return self.command([*self.run_command("--config", str(config)), *sets], env)
+        """`python run_local.py --config … --set …`, with TensorFlow and TFX imported already."""
+        return self.warm(REPOSITORY / "run_local.py", *self.arguments(config, *overrides), env=env)
+
+    def run_cold(self, config: str | Path, *overrides: str) -> Done:
+        """The same as a user starts it, from nothing."""
+        return self.command(self.run_command(*self.arguments(config, *overrides)))
+
+    def arguments(self, config: str | Path, *overrides: str) -> list[str]:
+        return ["--config", str(config), *(part for override in overrides for part in ("--set", override))]
 
     def slipway(self, *arguments: str) -> Done:
         return self.command([str(Path(sys.executable).parent / "slipway"), *arguments])
+
+    def warm(self, program: Path, *arguments: str, env: dict[str, str] | None = None) -> Done:
+        """Run a program of ours that needs TensorFlow and TFX."""
+        output = self.path / f".output-{uuid.uuid4().hex[:8]}"
+        process = warm.start(program, arguments, self.path, {**os.environ, **(env or {})}, output)
+        process.join(_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise AssertionError(f"{program} did not end within {_SECONDS} s:\n{output.read_text()}")
+        return Done(process.exitcode, output.read_text())
 
     def command(self, command: list[str], env: dict[str, str] | None = None) -> Done:
         done = subprocess.run(
@@ -62,7 +105,7 @@ class Workspace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=_SECONDS,
             check=False,
         )
         return Done(done.returncode, done.stdout)

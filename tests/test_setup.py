@@ -1,15 +1,19 @@
-"""Set-up: what is missing is said before anything is downloaded, and the sdist holds every module."""
+"""Set-up: what is missing is said before anything is downloaded; the sdist holds every module; versions are told."""
 
 import os
 import subprocess
 import sys
 import tarfile
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
 
+DESCRIPTORS = "serving/messages/descriptors.binpb"
+VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
 TOOLS = ("bash", "dirname", "awk", "df", "printf", "env", "cat")
 
 
@@ -78,11 +82,11 @@ def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
         check=True,
     )
     modules = {name for name in tracked.stdout.split("\0") if name.endswith(".py")}
+    modules = {name for name in modules if (REPOSITORY / name).exists()} | {DESCRIPTORS}
     clone = tmp_path / "clone"
-    for name in [*modules, "setup.py", "pyproject.toml", "README.md"]:
-        if (REPOSITORY / name).exists():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            (clone / name).write_bytes((REPOSITORY / name).read_bytes())
+    for name in [*modules, "setup.py", "pyproject.toml", "README.md", "LICENSE"]:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_bytes((REPOSITORY / name).read_bytes())
     subprocess.run(
         [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path / "dist")],
         cwd=clone,
@@ -94,7 +98,7 @@ def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
         held = {name.partition("/")[2] for name in opened.getnames()}
     assert modules
     assert modules <= held
-    assert "setup.py" in held
+    assert {"setup.py", "pyproject.toml", "LICENSE"} <= held
     # As a Beam worker installs it: elsewhere, from the archive alone.
     command = [
         sys.executable,
@@ -107,11 +111,15 @@ def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
         "--no-index",
     ]
     subprocess.run([*command, "--target", str(tmp_path / "worker"), str(archive)], cwd=tmp_path, check=True)
-    code = "import pipeline.config as c, components.ingest.write as w; print(c.__file__, w.__file__)"
+    code = (
+        "import pipeline.config as c, components.ingest.write as w, serving.messages.descriptors as d;"
+        "from serving.version import version, commit; print(c.__file__, w.__file__, d.DESCRIPTORS);"
+        "assert d.DESCRIPTORS.exists(); print(version(), commit())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "worker")},
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "worker"), "SLIPWAY_COMMIT": "c0ffee"},
         capture_output=True,
         text=True,
         check=True,
@@ -119,6 +127,9 @@ def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
     assert done.stdout.split() == [
         str(tmp_path / "worker" / "pipeline" / "config.py"),
         str(tmp_path / "worker" / "components" / "ingest" / "write.py"),
+        str(tmp_path / "worker" / DESCRIPTORS),
+        VERSION,
+        "c0ffee",
     ]
 
 
@@ -128,3 +139,53 @@ def test_the_lock_pins_every_package_by_hash_and_names_no_host() -> None:
     pins = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert len(pins) > 200
     assert all("==" in line and line.endswith("\\") for line in pins)
+
+
+def _told(where: Path, **environment: str) -> list[str]:
+    code = "import serving.version as v; print(v.version()); print(v.commit())"
+    kept = {name: value for name, value in os.environ.items() if name != "SLIPWAY_COMMIT"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=where,
+        env={**kept, "PYTHONPATH": str(where), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_version_is_said_in_one_place_and_the_commit_by_git(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "serving/__init__.py", "serving/version.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((REPOSITORY / name).read_text().replace(f'"{VERSION}"', '"7.0.0"'))
+    assert _told(tmp_path) == ["7.0.0", ""]
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        command = ["git", *identity, *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "all")
+    git("tag", "-a", "v7", "-m", "seven")
+    commit = git("rev-parse", "HEAD")
+    (tmp_path / "untracked").touch()
+    assert _told(tmp_path) == ["7.0.0", commit]
+    (tmp_path / "serving" / "__init__.py").write_text("changed = True")
+    assert _told(tmp_path) == ["7.0.0", f"{commit}-dirty"]
+    assert _told(tmp_path, SLIPWAY_COMMIT="given") == ["7.0.0", "given"]
+    assert _told(tmp_path, PATH="/nowhere") == ["7.0.0", ""]
+
+
+def test_without_sources_the_version_is_that_of_what_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "serving").mkdir()
+    for name in ("serving/__init__.py", "serving/version.py"):
+        (tmp_path / name).write_text((REPOSITORY / name).read_text())
+    assert _told(tmp_path) == [metadata.version("slipway"), ""]
+    other = tmp_path / "pyproject.toml"
+    other.write_text('[project]\nname = "other"\nversion = "9"\n')
+    assert _told(tmp_path) == [metadata.version("slipway"), ""]

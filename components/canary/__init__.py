@@ -1,1 +1,1 @@
-"""Gate 3: the candidate in a real server process, asked and measured before it may be pushed."""
+"""Gate 3: the candidate is tried and measured in a real server process before it may be pushed."""

@@ -1,4 +1,4 @@
-"""The TFX component of Gate 3: what is to be released, tried in a server process."""
+"""The TFX component of Gate 3: the model is tried in a server process before its release."""
 
 import shutil
 import tempfile
@@ -30,14 +30,14 @@ def Canary(  # noqa: N802  (a component's name is its class name)
     split: Parameter[str],
     code_digest: Parameter[str],
 ) -> None:
-    """Serve the model as it would be released, and hold the server's answers against those given offline.
+    """Serve the model as it would be released, and compare the server's answers with the offline ones.
 
     Args:
         model: the candidate, or its optimized form.
-        examples: raw ones, for golden and warm-up requests.
-        verdict: of the startup, the answers over REST and gRPC, and the latency.
+        examples: raw examples, for golden and warm-up requests.
+        verdict: the result: startup, answers over REST and gRPC, latency.
         canary_config: JSON of `CanaryConfig`.
-        split: where golden requests come from.
+        split: the split that golden requests are taken from.
         code_digest: part of the cache key.
     """
     del code_digest

@@ -1,4 +1,4 @@
-"""The gate itself: what the candidate must show in a server, as a Verdict."""
+"""Gate 3: tries a model in a server process, and judges its answers and its latency."""
 
 import tempfile
 import threading
@@ -24,12 +24,12 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Golden:
-    """Requests with their answers: what the model gave for these inputs offline.
+    """Requests, and the answers that the model gave to them offline.
 
     Attributes:
-        inputs: tensors by input name, one row an example.
+        inputs: tensors by input name, a row for each example.
         outputs: what is expected, in the same order.
-        signature_name: which signature is asked; the default one if empty.
+        signature_name: the signature to call; the default one if empty.
     """
 
     inputs: Mapping[str, Array]
@@ -37,11 +37,11 @@ class Golden:
     signature_name: str = ""
 
     def rows(self) -> int:
-        """How many examples there are."""
+        """Return the number of examples."""
         return len(next(iter(self.inputs.values())))
 
     def head(self, count: int) -> "Golden":
-        """The first examples."""
+        """Return the first examples only."""
         return Golden(
             {name: value[:count] for name, value in self.inputs.items()},
             {name: value[:count] for name, value in self.outputs.items()},
@@ -50,12 +50,12 @@ class Golden:
 
 
 def run_canary(model_dir: str | Path, golden: Golden, config: CanaryConfig) -> Verdict:
-    """Tries a model in a server process.
+    """Try a model in a server process.
 
     Args:
         model_dir: the candidate, a SavedModel or LiteRT folder, `assets.extra/` with warm-up requests included.
-        golden: what is asked, and what must come back.
-        config: how, and within which bounds.
+        golden: the requests, and the answers they must get.
+        config: the server, and the limits.
     """
     folder = Path(model_dir)
     digest = model_digest(file_digests(folder))
@@ -97,7 +97,7 @@ def _try(
 
 
 def _compare(client: Client, golden: Golden, config: CanaryConfig, way: str) -> list[Check]:
-    """Every output against what was expected."""
+    """Compare every output with the expected one."""
     answers = client.predict(dict(golden.inputs))
     checks = []
     for name, expected in golden.outputs.items():
@@ -114,7 +114,7 @@ def _compare(client: Client, golden: Golden, config: CanaryConfig, way: str) -> 
 
 
 def difference(got: Array, expected: Array) -> float:
-    """How far two tensors are apart: the largest difference, relative where values are above 1.
+    """Return the largest difference between two tensors, relative where values are above 1.
 
     For integers and strings it is the share of values that differ. A NaN equals a NaN and nothing else.
     """
@@ -130,9 +130,9 @@ def difference(got: Array, expected: Array) -> float:
 
 
 def _measure(client: Client, golden: Golden, config: CanaryConfig, way: str) -> list[Check]:
-    """A short closed loop of single requests."""
+    """Measure the latency of single requests, which every client sends one after the other."""
     single = {name: value[:1] for name, value in golden.inputs.items()}
-    client.predict(single)  # the first call makes the connection
+    client.predict(single)  # the first call opens the connection
     times: list[float] = []
     errors: list[str] = []
     until = time.monotonic() + config.loop_seconds

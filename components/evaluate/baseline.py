@@ -20,20 +20,20 @@ def exported_digest(model_uri: str) -> str:
 
 
 def find_baseline(bucket: str, model_name: str, candidate: str) -> Release | None:
-    """Find the newest release that is another model than the candidate.
+    """Find the newest release of a model other than the candidate.
 
-    A model is not compared with itself, nor with its own optimized form: pushed already, it keeps the baseline that
-    it was pushed against, so a repeated run finds every result in the cache.
+    A model is not compared with itself or with its own optimized form. One that was pushed before keeps the baseline
+    that it was pushed against, so a repeated run finds every result in the cache.
     """
     released = reversed(releases(bucket, model_name))
     return next((r for r in released if candidate not in (r.digest, r.lineage.get(CANDIDATE_DIGEST))), None)
 
 
 class LatestReleaseDriver(PropertyDriver):
-    """Looks into the bucket before TFX looks into its cache: another release there is another baseline."""
+    """Checks the bucket before TFX checks its cache: a new release there is a new baseline."""
 
     def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
-        """Set `version`: the baseline's number, and its digest, so that a bucket made anew is noticed."""
+        """Set `version` to the baseline's number and digest, so that a recreated bucket is noticed."""
         bucket, name = exec_properties["bucket"], exec_properties["model_name"]
         candidate = exported_digest(input_dict["model"][0].uri)
         release = find_baseline(bucket, name, candidate)
@@ -50,7 +50,7 @@ def LatestRelease(  # noqa: N802  (a component's name is its class name)
     code_digest: Parameter[str],
     version: Parameter[str] = "",
 ) -> None:
-    """Fetch the latest released model other than the candidate; an empty artifact if there is none.
+    """Fetch the latest released model other than the candidate; without one, the artifact is empty.
 
     Args:
         model: the candidate.

@@ -57,7 +57,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     """Judge the candidate on raw examples, through its serving signature.
 
     Args:
-        examples: raw ones, so that the preprocessing inside the model is judged too.
+        examples: raw examples, so that the preprocessing inside the model is judged too.
         schema: gives the classes.
         model: the candidate.
         baseline: the latest release, or an empty artifact.
@@ -113,7 +113,7 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
 
 
 def _models(model: str, baseline: str) -> tuple[dict[str, Engine], Release | None, tuple[str, ...]]:
-    """Load the candidate and, where there is one, the baseline, as the server loads them."""
+    """Load the candidate and, if there is one, the baseline, as the server loads them."""
     models = {CANDIDATE: open_engine(Path(model) / SERVING, EngineOptions())}
     released = Path(baseline) / RELEASED
     if not released.exists():
@@ -125,7 +125,7 @@ def _models(model: str, baseline: str) -> tuple[dict[str, Engine], Release | Non
 
 
 def _write_metrics(folder: Path, results: metrics.Results, models: list[str], classes: list[str]) -> None:
-    """Write the numbers a report needs, so that it needs no TFMA."""
+    """Write the numbers that reports need, so that they can do without TFMA."""
     written = {
         "classes": classes,
         "values": [

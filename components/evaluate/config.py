@@ -21,12 +21,12 @@ class Threshold(Section):
     metric: Metric = "accuracy"
     class_name: str | None = Field(
         None,
-        description="for precision, recall, f1 and auc: the class looked for; without it, the mean over classes",
+        description="for precision, recall, f1 and auc: the class; without it, the mean over all classes",
     )
-    lower_bound: float | None = Field(None, description="the least value that passes (not for loss)")
-    upper_bound: float | None = Field(None, description="the greatest value that passes (loss only)")
-    max_drop: float | None = Field(None, description="how much worse than the latest release may be")
-    slices: tuple[str, ...] = Field((), description="features whose every value must pass on its own")
+    lower_bound: float | None = Field(None, description="the lowest value that passes (not for loss)")
+    upper_bound: float | None = Field(None, description="the highest value that passes (loss only)")
+    max_drop: float | None = Field(None, description="how much worse than the latest release it may be")
+    slices: tuple[str, ...] = Field((), description="features of which each value must pass on its own")
     overall: bool = Field(True, description="whether the requirement holds for all examples together")
 
     @model_validator(mode="after")
@@ -39,35 +39,35 @@ class Threshold(Section):
         if getattr(self, wrong) is not None:
             side = "lower" if self.metric in LOWER_IS_BETTER else "higher"
             raise ValueError(
-                f"{wrong} does not fit {self.metric}, of which {side} is better: give the other bound"
+                f"{wrong} does not fit {self.metric}, where {side} is better: give the other bound"
             )
         if self.class_name is not None and self.metric in ("accuracy", "balanced_accuracy", "loss"):
             raise ValueError(f"class_name does not fit {self.metric}, which is about all classes")
         if not self.overall and not self.slices:
             raise ValueError(
-                f"the threshold on {self.metric} holds nowhere: name slices, or leave overall true"
+                f"the threshold on {self.metric} applies to nothing: name slices, or leave overall true"
             )
         return self
 
     @property
     def name(self) -> str:
-        """The metric's name in a verdict, with its class where it has one."""
+        """The metric's name in a verdict, with its class if it has one."""
         return f"{self.metric} of {self.class_name}" if self.class_name else self.metric
 
 
 class EvaluateConfig(Section):
     """Gate 1: what a candidate must reach to be released.
 
-    `split` is the one that is judged: `test` where there is one, else `eval`.
+    `split` is the split that is judged: `test` if there is one, else `eval`.
     """
 
     thresholds: tuple[Threshold, ...] = Field(
         description="requirements, absolute and against the latest release; at least one"
     )
-    slices: tuple[str, ...] = Field((), description="further features to report by, without a requirement")
+    slices: tuple[str, ...] = Field((), description="more features to report by, without a requirement")
     min_examples: int = Field(30, ge=1, description="a slice with fewer examples than this decides nothing")
     confidence_intervals: bool = Field(False, description="report 95 % intervals (jackknife; takes longer)")
-    batch_size: int = Field(256, ge=1, description="examples a batch of predictions")
+    batch_size: int = Field(256, ge=1, description="examples per batch of predictions")
     split: str | None = Field(None, description="the split to judge on (default: test, else eval)")
 
     @model_validator(mode="after")
@@ -78,6 +78,6 @@ class EvaluateConfig(Section):
 
     @property
     def slice_features(self) -> tuple[str, ...]:
-        """Every feature that is sliced by, required or only reported, in order of appearance."""
+        """All features to slice by, with a requirement or only reported, in order of appearance."""
         named = [feature for threshold in self.thresholds for feature in threshold.slices]
         return tuple(dict.fromkeys([*named, *self.slices]))

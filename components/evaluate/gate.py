@@ -25,7 +25,7 @@ def wanted(config: EvaluateConfig, classes: Sequence[str]) -> list[Wanted]:
 
 
 def metric_of(threshold: Threshold, classes: Sequence[str]) -> Wanted:
-    """Return the metric that a threshold is about; of one class, where it names one."""
+    """Return the metric that a threshold is about, for one class if the threshold names one."""
     name = threshold.class_name
     return Wanted(threshold.metric, None if name is None else list(classes).index(name))
 
@@ -36,7 +36,7 @@ def slice_name(key: Slice) -> str:
 
 
 def checks(config: EvaluateConfig, classes: Sequence[str], results: Results) -> list[Check]:
-    """Hold every threshold against every slice it covers, in the configuration's order, slices sorted."""
+    """Check every threshold on every slice it covers, in the configuration's order, slices sorted."""
     found: list[Check] = []
     for threshold in config.thresholds:
         key = metric_of(threshold, classes).key
@@ -90,7 +90,7 @@ def _check(
         # A slice may lack a class; all examples together may not, or the gate would pass what it never saw.
         status = "failed" if where == OVERALL else "undecided"
         return Check.model_validate({**common, "status": status, "message": message})
-    # Values are means of float32; a bound met to within their rounding is met.
+    # Values are means of float32, so a bound that is missed by their rounding error alone is met.
     margin = bound - value.value if threshold.metric in LOWER_IS_BETTER else value.value - bound
     status = "undecided" if too_few else ("passed" if margin >= -1e-6 else "failed")
     message = f"{examples} of the {min_examples} examples needed to decide" if too_few else ""

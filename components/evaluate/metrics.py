@@ -17,14 +17,14 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluate.config import Metric
 
-#: TFMA's metric class for each of our names. Those on the left read probabilities; those on the right ask which
-#: class was chosen, so they read the one-hot of the most probable class: TFMA's own threshold of 0.5 would
-#: count an answer with a probability of 0.4 for the right class, the highest of ten, as no answer at all.
+#: TFMA's classes of the metrics that read probabilities, by our names.
 _OF_PROBABILITIES = {
     "accuracy": "SparseCategoricalAccuracy",
     "loss": "SparseCategoricalCrossentropy",
     "auc": "AUC",
 }
+#: TFMA's classes of the metrics of the chosen class. They read the one-hot of the most probable class, because TFMA's
+#: own threshold of 0.5 would count an answer with a probability of 0.4, the highest of ten, as no answer at all.
 _OF_CHOICES = {"precision": "Precision", "recall": "Recall", "f1": "F1Score", "balanced_accuracy": "Recall"}
 _OVER_ALL_CLASSES = ("accuracy", "loss")
 
@@ -34,20 +34,20 @@ EXAMPLE_COUNT = "example_count"
 
 @dataclass(frozen=True)
 class Wanted:
-    """A metric to compute; `class_id` for that class alone, else over all of them."""
+    """A metric to compute, for one class if `class_id` is given, else over all classes."""
 
     metric: Metric
     class_id: int | None = None
 
     @property
     def key(self) -> str:
-        """The name that TFMA is told to file the metric under."""
+        """The metric's name in TFMA's results."""
         return self.metric if self.class_id is None else f"{self.metric}_of_{self.class_id}"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A metric's value on a slice, with the bounds of its 95 % interval where they were asked for."""
+    """A metric's value on a slice, with the bounds of its 95 % interval if they were asked for."""
 
     value: float
     interval: tuple[float, float] | None = None
@@ -128,7 +128,7 @@ def _record_batches(path: str) -> Iterator[pa.RecordBatch]:
 
 
 def load(output: Path, models: Sequence[str]) -> Results:
-    """Read back what `compute` wrote."""
+    """Read what `compute` wrote."""
     results: Results = {}
     for model in models:
         for column in (probabilities_column(model), choice_column(model)):
@@ -154,7 +154,7 @@ def _slice(slice_key: Any) -> Slice:
 
 
 def _value(raw: dict[str, Any]) -> Value | None:
-    """Read one value; none where TFMA has none to give, such as the recall of a class that a slice lacks."""
+    """Read one value; None if TFMA gives none, as for the recall of a class that a slice lacks."""
     bounded = raw.get("boundedValue")
     value = float(bounded["value"] if bounded else raw.get("doubleValue", math.nan))
     if math.isnan(value):

@@ -24,7 +24,7 @@ def serialized_batches(files: Sequence[str], batch_size: int) -> Iterator[npt.ND
 
 
 def _text_features(batch: npt.NDArray[np.object_], names: Sequence[str]) -> dict[str, list[bytes]]:
-    """Read features as text, whatever their kind: a slice's value is shown, never computed with."""
+    """Read features as text, whatever their kind: a slice's value is only shown."""
     values: dict[str, list[bytes]] = {name: [] for name in names}
     for serialized in batch:
         feature = tf.train.Example.FromString(serialized).features.feature
@@ -92,7 +92,7 @@ def write_predictions(
 
 
 def _rows(values: npt.NDArray[np.generic]) -> pa.Array:
-    """Make an Arrow list column of a 2-D array, one list a row."""
+    """Make an Arrow list column of a 2-D array, a list for each row."""
     kind = pa.binary() if values.dtype == object else pa.from_numpy_dtype(values.dtype)
     offsets = pa.array(np.arange(0, values.size + 1, values.shape[1], dtype=np.int32))
     return pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), kind))

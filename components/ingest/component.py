@@ -1,4 +1,4 @@
-"""The TFX component `Ingest`: raw data to an `Examples` artifact, cached while both data and code stay."""
+"""The TFX component `Ingest`: raw data to an `Examples` artifact, cached until the data or the code changes."""
 
 import copy
 import logging
@@ -44,14 +44,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # TF
 
 
 class Driver(base_driver.BaseDriver, ir_base_driver.BaseDriver):  # type: ignore[misc]  # TFX has no types
-    """Runs before TFX looks into its cache: makes the sample if need be, and fingerprints the data."""
+    """Runs before TFX checks its cache: makes the sample if needed, and computes the data's fingerprint."""
 
     def __init__(self, metadata_handle: Any) -> None:
         base_driver.BaseDriver.__init__(self, metadata_handle)
         ir_base_driver.BaseDriver.__init__(self, metadata_handle)
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Add the execution property `fingerprint`, which is a part of the cache's key.
+        """Add the execution property `fingerprint`, which is part of the cache key.
 
         Raises:
             DataError: there is no data.
@@ -87,7 +87,7 @@ class IngestSpec(component_spec.ComponentSpec):  # type: ignore[misc]  # TFX has
 class Ingest(base_beam_component.BaseBeamComponent):  # type: ignore[misc]  # TFX has no types
     """Turns raw data into examples, split into train, eval and test.
 
-    Usage: `Ingest(config.data, code_digest=digest_of("components.ingest"))`; the output `examples` feeds
+    Usage: `Ingest(config.data, code_digest=code_digest("components.ingest"))`; the output `examples` feeds
     StatisticsGen and Transform. `ingest.json` in the artifact's folder counts rows by split and label, and
     those that were refused.
     """
@@ -101,7 +101,7 @@ class Ingest(base_beam_component.BaseBeamComponent):  # type: ignore[misc]  # TF
 
         Args:
             config: the `data:` section.
-            code_digest: hash of the code that reads the data, so that an edit is not cached.
+            code_digest: of the code that reads the data; part of the cache key.
         """
         spec = IngestSpec(
             data_config=config.model_dump_json(exclude_defaults=True),

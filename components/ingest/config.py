@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from components.config import Section
 
-Format = Literal["csv", "tfrecord", "images", "idx"]
+DataFormat = Literal["csv", "tfrecord", "images", "idx"]
 FeatureType = Literal["string", "int", "float"]
 
 SPLITS = ("train", "eval", "test")
@@ -19,12 +19,12 @@ class Ratios(Section):
     train: Annotated[int, Field(ge=1, description="parts that go to train")] = 8
     eval: Annotated[int, Field(ge=1, description="parts that go to eval, which early stopping watches")] = 1
     test: Annotated[
-        int, Field(ge=0, description="parts that only the gates see (without any, they judge on eval)")
+        int, Field(ge=0, description="parts that only the gates see (if 0, they judge on eval)")
     ] = 1
 
 
 class Splits(Section):
-    """A file, glob or folder for each split, where the data comes already split."""
+    """A file, glob or folder for each split, for data that is already split."""
 
     train: Annotated[str, Field(description="what the model is fitted to")]
     eval: Annotated[str, Field(description="what early stopping watches")]
@@ -45,7 +45,7 @@ class CsvOptions(Section):
         list[str] | None, Field(description="names of the columns: without a header, or to rename them")
     ] = None
     rest_in_last_column: Annotated[
-        bool, Field(description="the last column takes the rest of the line, delimiters and all")
+        bool, Field(description="the last column takes the rest of the line, delimiters included")
     ] = False
     features: Annotated[
         dict[str, FeatureType] | None,
@@ -71,7 +71,7 @@ class DataConfig(Section):
     """
 
     format: Annotated[
-        Format, Field(description="csv, tfrecord (of tf.Example), images (class/name.png), idx")
+        DataFormat, Field(description="csv, tfrecord (of tf.Example), images (class/name.png), idx")
     ]
     path: Annotated[str | None, Field(description="file, glob or folder, to be split by hash")] = None
     splits: Annotated[Splits | None, Field(description="file, glob or folder for each split")] = None
@@ -81,7 +81,7 @@ class DataConfig(Section):
         list[str] | None,
         Field(
             min_length=2,
-            description="the labels there are; any other is a bad row. With idx: names of 0, 1, 2, …",
+            description="all labels; a row with any other is bad. With idx: the names of 0, 1, 2, …",
         ),
     ] = None
     max_bad_share: Annotated[
@@ -89,7 +89,7 @@ class DataConfig(Section):
     ] = 0.0
     csv: Annotated[CsvOptions, Field(description="how delimited text is read")] = CsvOptions()
     make: Annotated[
-        str | None, Field(description='"module:function" called with `path` where that does not exist')
+        str | None, Field(description='"module:function" called with `path` if that does not exist')
     ] = None
 
     @model_validator(mode="after")
@@ -97,16 +97,16 @@ class DataConfig(Section):
         if (self.path is None) == (self.splits is None):
             raise ValueError("set exactly one of data.path (split by hash) and data.splits (a path each)")
         if self.splits and "ratios" in self.model_fields_set:
-            raise ValueError("data.ratios has no meaning beside data.splits, which are split already")
+            raise ValueError("data.ratios has no effect with data.splits: remove one of them")
         if self.format != "csv" and "csv" in self.model_fields_set:
-            raise ValueError(f"data.csv has no meaning with format: {self.format}")
+            raise ValueError(f"data.csv has no effect with format: {self.format}: remove it")
         if self.classes and len(set(self.classes)) < len(self.classes):
             raise ValueError("data.classes names a class twice")
         if self.make:
             if not re.fullmatch(r"[\w.]+:\w+", self.make):
-                raise ValueError('data.make must read "module:function", such as data.digits:write')
+                raise ValueError('data.make must be "module:function", such as data.digits:write')
             if self.path is None:
-                raise ValueError("data.make needs data.path, the place to write to")
+                raise ValueError("data.make needs data.path, the folder to write to")
         columns = self.csv.columns
         if columns and self.label not in columns:
             raise ValueError(f"the label {self.label!r} is not among csv.columns {columns}")
@@ -118,14 +118,14 @@ class DataConfig(Section):
         return self
 
     def sources(self) -> list[tuple[str | None, str]]:
-        """Each path with the split it belongs to; None where the hash decides."""
+        """Return each path with the split it belongs to; None if the hash decides."""
         if self.path is not None:
             return [(None, self.path)]
         named = self.splits.model_dump(exclude_none=True) if self.splits else {}
         return [(split, named[split]) for split in SPLITS if split in named]
 
     def split_names(self) -> list[str]:
-        """The splits that there will be, in the order train, eval, test."""
+        """Return the names of the splits, in the order train, eval, test."""
         if self.splits:
             return [split for split, _ in self.sources() if split]
         return [split for split in SPLITS if getattr(self.ratios, split)]

@@ -21,12 +21,12 @@ _INT = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 
 
 def infer(source: str, config: DataConfig) -> dict[str, FeatureType]:
-    """Type of every column: as configured, else the narrowest that the first 1,000 rows allow.
+    """Return the type of every column: as configured, else the narrowest that the first 1,000 rows allow.
 
     Numbers with leading zeros (postal codes) stay strings, and so does the label.
 
     Raises:
-        DataError: the file is empty, or its header does not suit the configuration.
+        DataError: the file is empty, or its header does not match the configuration.
     """
     with _text(source) as text:
         names, records = _records(text, source, config)
@@ -62,7 +62,7 @@ def read(source: str, config: DataConfig, types: dict[str, FeatureType]) -> Iter
             if isinstance(cells, str):
                 yield BadRow(source, line, cells)
             elif len(cells) != len(names):
-                yield BadRow(source, line, f"{len(cells)} cells, where there are {len(names)} columns")
+                yield BadRow(source, line, f"{len(cells)} cells, but there are {len(names)} columns")
             else:
                 yield _row(source, line, dict(zip(names, cells, strict=True)), config, types)
 
@@ -83,14 +83,14 @@ def _row(
             return BadRow(source, line, f"column {name!r} is not UTF-8; convert the file")
         except ValueError:
             hint = "" if config.csv.features else " (types were inferred; csv.features sets them)"
-            return BadRow(source, line, f"column {name!r}: {cell[:40]!r} is no {types[name]}{hint}")
+            return BadRow(source, line, f"column {name!r}: {cell[:40]!r} is not of type {types[name]}{hint}")
     return Row(source, line, label, encode(features))
 
 
 @contextlib.contextmanager
 def _text(source: str) -> Iterator[TextIO]:
-    # newline="" leaves line ends to the csv module, so that those inside quotes survive; surrogateescape
-    # turns a byte that is not UTF-8 into a mark that only its own row is refused for.
+    # newline="" leaves line ends to the csv module, so that those inside quotes survive; surrogateescape marks a
+    # byte that is not UTF-8, so that only its own row is refused.
     with (
         opened(source) as file,
         io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
@@ -101,7 +101,7 @@ def _text(source: str) -> Iterator[TextIO]:
 def _records(
     text: TextIO, source: str, config: DataConfig
 ) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
-    """Names of the columns, and an iterator of (line, cells, or what is wrong with the record)."""
+    """Return the names of the columns, and an iterator of (line, cells or what is wrong with the record)."""
     options = config.csv
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(
@@ -132,7 +132,7 @@ def _records(
                 if "unexpected end" in str(error) or "field larger" in str(error):
                     raise DataError(
                         f"{source}: line {line}: a quote opened there is never closed, so the rest of the "
-                        "file cannot be told into rows. Close it, or set csv.quoting: false."
+                        "file cannot be split into rows. Close it, or set csv.quoting: false."
                     ) from error
                 yield line, f"malformed record: {error}"
                 empty = False
@@ -156,7 +156,7 @@ def _names(header: list[str] | None, source: str, config: DataConfig) -> list[st
         raise DataError(f"{source}: csv.columns has {len(columns)} names, the header {len(header)}: {header}")
     names = columns or header or []
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{source}: the header names {twice} twice; rename by csv.columns")
+        raise DataError(f"{source}: the header names {twice} twice; rename them with csv.columns")
     if config.label not in names:
         raise DataError(f"{source}: no column {config.label!r}; the columns are {names}. Set data.label.")
     return names

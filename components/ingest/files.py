@@ -1,4 +1,4 @@
-"""Finding, opening and fingerprinting raw files by fsspec: local paths, `s3://`, `gs://`."""
+"""Finding, opening and fingerprinting raw files with fsspec: local paths, `s3://`, `gs://`."""
 
 import contextlib
 import hashlib
@@ -12,11 +12,11 @@ from typing import IO, Any
 
 import fsspec
 
-from components.ingest.config import DataConfig, Format
+from components.ingest.config import DataConfig, DataFormat
 from components.ingest.rows import DataError
 
-# What counts in a folder; a file or a glob is taken as it is.
-IN_FOLDER: dict[Format, str] = {
+# Names of the files that count in a folder; a file or a glob is taken as it is.
+IN_FOLDER: dict[DataFormat, str] = {
     "csv": r"\.(csv|tsv|txt)(\.gz|\.bz2|\.xz)?$",
     "tfrecord": r"tfrecord",
     "images": r"",
@@ -25,20 +25,20 @@ IN_FOLDER: dict[Format, str] = {
 
 
 def is_local(url: str) -> bool:
-    """Whether the URL is a path on this machine's file system."""
+    """Tell whether the URL is a path on this machine's file system."""
     return "file" in _protocols(fsspec.core.url_to_fs(url)[0])
 
 
 def absolute(path: str) -> str:
-    """The URL in the form that `find` gives: a whole path, with the protocol where it is not local."""
+    """Return the URL in the form that `find` gives: a whole path, with the protocol if it is not local."""
     return _url(*fsspec.core.url_to_fs(path))
 
 
-def find(path: str, kind: Format) -> list[str]:
-    """Sorted URLs of the files at `path` (a file, a glob or a folder).
+def find(path: str, kind: DataFormat) -> list[str]:
+    """Return the sorted URLs of the files at `path` (a file, a glob or a folder).
 
     Hidden files and those whose names start with an underscore are left out, as are files in a folder whose
-    names do not suit the format.
+    names do not match the format.
 
     Raises:
         DataError: nothing is there, or it cannot be reached.
@@ -64,7 +64,7 @@ def find(path: str, kind: Format) -> list[str]:
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[IO[bytes]]:
-    """The file, open for reading bytes, decompressed by its extension (.gz, .bz2, .xz).
+    """Open a file for reading bytes, decompressed by its extension (.gz, .bz2, .xz).
 
     Raises:
         DataError: it cannot be read, or its compression is damaged, now or while it is read.
@@ -77,7 +77,7 @@ def opened(url: str) -> Iterator[IO[bytes]]:
 
 
 def ensure(config: DataConfig) -> None:
-    """Call `data.make` to write the built-in sample where `data.path` does not exist yet.
+    """Call `data.make` to write the built-in sample if `data.path` does not exist yet.
 
     Raises:
         DataError: the function cannot be imported.
@@ -96,7 +96,7 @@ def ensure(config: DataConfig) -> None:
 
 
 def fingerprint(config: DataConfig) -> str:
-    """SHA-256 (hex) over the names and contents of all files, so that changed data is never cached.
+    """Return the SHA-256 (hex) of all files' names and contents, so that changed data is never mistaken for cached.
 
     Local files are read whole; for remote ones the store's own mark (`fs.ukey`: an ETag or the like) stands
     for the content.

@@ -30,7 +30,7 @@ def pairs(urls: list[str]) -> list[tuple[str, str]]:
     for url in images:
         if _key(url) not in labels:
             raise DataError(
-                f"{url}: no label file; it should be named as the images, with 'labels' and 'idx1'"
+                f"{url}: no label file; it must be named like the images, with 'labels' and 'idx1'"
             )
     return [(url, labels[_key(url)]) for url in images]
 
@@ -44,7 +44,7 @@ def read(source: str, labels: str, config: DataConfig) -> Iterator[Row | BadRow]
         config: the data's configuration.
 
     Raises:
-        DataError: a header is not of such a file.
+        DataError: a file has no such header.
     """
     with opened(source) as image_file, opened(labels) as label_file:
         shape = _header(image_file, source, (3, 4))

@@ -12,7 +12,7 @@ from components.ingest.rows import BadRow, Row, encode, label_fault
 
 
 def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow]:
-    """Yield the one example of an image file: its bytes as they are, once they are seen to decode.
+    """Yield the one example of an image file: its bytes unchanged, after a check that they decode.
 
     Args:
         source: URL of the file.
@@ -36,7 +36,7 @@ def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow]:
 
 
 def image_fault(content: bytes) -> str | None:
-    """Why these bytes are not a whole PNG or JPEG image, or None where they are."""
+    """Return why these bytes are not a whole PNG or JPEG image; None if they are."""
     if not content:
         return "empty file"
     try:
@@ -44,8 +44,7 @@ def image_fault(content: bytes) -> str | None:
             warnings.simplefilter("error")  # Pillow only warns of files built to exhaust the memory
             with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
                 image.load()
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise a dozen kinds, SyntaxError and struct.error among them
+    # Pillow's decoders raise a dozen types, SyntaxError and struct.error among them.
+    except Exception as error:
         return f"not a whole PNG or JPEG image: {error}"
     return None

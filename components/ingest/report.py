@@ -6,6 +6,7 @@ from typing import Any
 
 from components.ingest.config import DataConfig
 from components.ingest.rows import BadRow, DataError
+from components.names import INGEST_FILE
 
 KEPT_BAD_ROWS = 20
 MAX_LABELS = 10_000
@@ -39,11 +40,11 @@ class Report:
             self.bad.append(bad)
 
     def give_up(self, error: DataError) -> None:
-        """Note a file that is unusable as a whole. Raised only at the end: runners garble workers' errors."""
+        """Record a file that is unusable as a whole. It is raised only at the end: runners garble workers' errors."""
         self.broken.append(str(error))
 
     def as_json(self, config: DataConfig) -> dict[str, Any]:
-        """The content of `ingest.json`: rows per split, per split and label, bad rows, broken files."""
+        """Return the content of `ingest.json`: rows per split, per split and label, bad rows, broken files."""
         names = config.split_names()
         labels: dict[str, dict[str, int]] = {name: {} for name in names}
         for (split, label), count in sorted(self.labels.items()):
@@ -75,7 +76,7 @@ def sentence(summary: dict[str, Any]) -> str:
         return f"rows: {rows}"
     first = summary["first_bad_rows"][0]
     where = f"{first['source']}, row {first['row']}: {first['reason']}"
-    return f"rows: {rows}; {summary['bad_rows']:,} refused, the first {where} (all in ingest.json)"
+    return f"rows: {rows}; {summary['bad_rows']:,} refused, the first {where} (all in {INGEST_FILE})"
 
 
 def judge(summary: dict[str, Any], config: DataConfig) -> None:
@@ -101,11 +102,11 @@ def judge(summary: dict[str, Any], config: DataConfig) -> None:
             f"{bad} of {good + bad} rows are bad ({bad / (good + bad):.2%}; data.max_bad_share allows "
             f"{config.max_bad_share:.2%}):\n"
             + "\n".join(lines)
-            + "\nMend these rows, or raise max_bad_share."
+            + "\nFix these rows, or raise data.max_bad_share."
         )
     if empty := [split for split, count in summary["rows"].items() if not count]:
         raise DataError(
-            f"split {', '.join(empty)} has no rows (of {good} in all). Use more data, or change data.ratios."
+            f"split {', '.join(empty)} has no rows (of {good} in total). Use more data, or change data.ratios."
         )
     if len(summary["labels"]["train"]) < 2:
         raise DataError(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from serving.errors import UserError
+
 Value = bytes | int | float
 
 
@@ -18,7 +20,7 @@ class Row(NamedTuple):
 
 
 class BadRow(NamedTuple):
-    """A row that was refused. `rows` is more than 1 where the rest of a file is lost; `row` counts from 1."""
+    """A row that was refused. `rows` is more than 1 if the rest of a file is lost; `row` counts from 1."""
 
     source: str
     row: int
@@ -26,7 +28,7 @@ class BadRow(NamedTuple):
     rows: int = 1
 
 
-class DataError(ValueError):
+class DataError(UserError, ValueError):
     """The raw data cannot be used; the message names files, rows and what to do."""
 
 
@@ -48,7 +50,7 @@ def encode(features: Mapping[str, Value]) -> bytes:
 
 
 def label_fault(label: str, classes: list[str] | None) -> str | None:
-    """Why this label makes a bad row, or None where it is right."""
+    """Return why this label makes a bad row; None if it is good."""
     if not label:
         return "the label is empty"
     if classes is not None and label not in classes:

@@ -1,4 +1,4 @@
-"""Cutting the raw data into tasks: what one Beam worker reads as a stream."""
+"""Dividing the raw data into tasks, each read by one Beam worker as a stream."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ IMAGES_PER_TASK = 256
 
 
 @dataclass(frozen=True)
-class Task:
+class ReadTask:
     """Files that are read one after the other, and the split they belong to (None: by hash)."""
 
     split: str | None
@@ -23,30 +23,30 @@ class Task:
     types: dict[str, FeatureType] = field(default_factory=dict)
 
 
-def plan(config: DataConfig) -> list[Task]:
+def list_tasks(config: DataConfig) -> list[ReadTask]:
     """List the tasks of all splits, in the order of their files' names.
 
     Raises:
         DataError: a path has no files, or the first CSV file cannot be understood.
     """
-    tasks: list[Task] = []
+    tasks: list[ReadTask] = []
     types: dict[str, FeatureType] = {}
     for split, path in config.sources():
         urls = find(path, config.format)
         if config.format == "idx":
-            tasks += [Task(split, (images,), labels=labels) for images, labels in idx_rows.pairs(urls)]
+            tasks += [ReadTask(split, (images,), labels=labels) for images, labels in idx_rows.pairs(urls)]
         elif config.format == "images":
             root = absolute(path)
             for start in range(0, len(urls), IMAGES_PER_TASK):
-                tasks.append(Task(split, tuple(urls[start : start + IMAGES_PER_TASK]), root=root))
+                tasks.append(ReadTask(split, tuple(urls[start : start + IMAGES_PER_TASK]), root=root))
         else:
             if config.format == "csv":
                 types = types or csv_rows.infer(urls[0], config)
-            tasks += [Task(split, (url,), types=types) for url in urls]
+            tasks += [ReadTask(split, (url,), types=types) for url in urls]
     return tasks
 
 
-def read(task: Task, config: DataConfig) -> Iterator[Row | BadRow]:
+def read(task: ReadTask, config: DataConfig) -> Iterator[Row | BadRow]:
     """Read the task's files.
 
     Raises:

@@ -1,8 +1,8 @@
 """The Beam pipeline: tasks are read, split and written as gzipped TFRecord, in memory that does not grow.
 
 In process, rows are never grouped or reshuffled, because that runner keeps what it shuffles in memory: every bundle
-streams into files of its own. On a cluster they are: what was one file of raw data becomes one of every partition, and
-a gzipped file is what later stages can read side by side.
+streams into files of its own. On a cluster they are reshuffled, so that one file of raw data becomes a file for each
+partition: later stages read several gzipped files in parallel, but one only as a whole.
 """
 
 import bisect
@@ -21,13 +21,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 from components.ingest.config import DataConfig
 from components.ingest.report import Report, merge
 from components.ingest.rows import BadRow, DataError
-from components.ingest.tasks import Task, plan, read
-
-REPORT = "ingest.json"
+from components.ingest.tasks import ReadTask, list_tasks, read
+from components.names import INGEST_FILE, SPLIT_PREFIX
 
 
 def split_of(example: bytes, names: list[str], ratios: list[int]) -> str:
-    """The split of a row, by SHA-256 of its serialized example: equal rows always land together.
+    """Return the split of a row, by the SHA-256 of its example: equal rows always get the same split.
 
     Args:
         example: serialized tf.train.Example, deterministic.
@@ -50,7 +49,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def start_bundle(self) -> None:
         self._report = Report()
 
-    def process(self, task: Task) -> Iterator[Any]:
+    def process(self, task: ReadTask) -> Iterator[Any]:
         try:
             for item in read(task, self._config):
                 if isinstance(item, BadRow):
@@ -92,8 +91,8 @@ def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, An
     Raises:
         DataError: there are no files, or the first CSV file cannot be understood.
     """
-    tasks, names = plan(config), config.split_names()
-    report = FileSystems.join(uri, REPORT)
+    tasks, names = list_tasks(config), config.split_names()
+    report = FileSystems.join(uri, INGEST_FILE)
     with pipeline:
         outputs = (
             pipeline
@@ -104,7 +103,7 @@ def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, An
             rows = outputs[name]
             if not isinstance(pipeline.runner, FnApiRunner):
                 rows |= f"Spread[{name}]" >> beam.Reshuffle()
-            prefix = FileSystems.join(uri, f"Split-{name}", "data_tfrecord")
+            prefix = FileSystems.join(uri, SPLIT_PREFIX + name, "data_tfrecord")
             rows | f"Write[{name}]" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
         (
             outputs["report"]

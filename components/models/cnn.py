@@ -6,12 +6,12 @@ import tf_keras as keras
 
 
 def build_model(features: dict[str, Any], num_classes: int, hyperparameters: dict[str, Any]) -> Any:
-    """Build convolution and pooling blocks for as long as the image lasts, then two dense layers.
+    """Build convolution and pooling blocks as long as the image is large enough, then two dense layers.
 
     For 32×32×3 with the defaults this is the network of TensorFlow's CIFAR-10 tutorial: convolutions of 32, 64 and
     64 filters of 3×3, pooled between, and a dense layer of 64 (122,570 parameters).
 
-    Arguments:
+    Args:
         features: one image feature; name → spec of float32 [height, width, channels].
         num_classes: the length of the output, float32 [batch, num_classes], probabilities.
         hyperparameters: `filters` (list, default [32, 64, 64]), `dense` (64), `dropout` (0.0).

@@ -8,10 +8,10 @@ import tf_keras as keras
 def build_model(features: dict[str, Any], num_classes: int, hyperparameters: dict[str, Any]) -> Any:
     """Build the network for two classes or more.
 
-    Arguments:
-        features: one feature of word ids; name → spec of int64 [words], 0 where a text has ended (masked).
+    Args:
+        features: one feature of word ids; name → spec of int64 [words], 0 after the end of a text (masked).
         num_classes: the length of the output, float32 [batch, num_classes], probabilities.
-        hyperparameters: `vocabulary_size` (ids are below this; preprocessing tells it), `embedding` (32), `units`
+        hyperparameters: `vocabulary_size` (ids are below this; preprocessing provides it), `embedding` (32), `units`
             (32), `dropout` (0.3, of the embedding and before the output), `bidirectional` (false).
 
     Raises:

@@ -1,1 +1,1 @@
-"""Lighter variants of a model, each judged again, and the choice among them."""
+"""Gate 2: optimized variants of a model, each judged and measured, and the choice among them."""

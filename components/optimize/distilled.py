@@ -46,10 +46,10 @@ def _build(model: Any, work: Work) -> Any:
 
 
 def narrower(model: Any, width: float) -> Any:
-    """The same architecture at a fraction of the width, untrained; the output layer keeps its size.
+    """Return the same architecture at a fraction of the width, untrained; the output layer keeps its size.
 
     Raises:
-        InapplicableError: the model cannot be made anew from its configuration at this width.
+        InapplicableError: the model cannot be built again from its configuration at this width.
     """
     import tf_keras
 

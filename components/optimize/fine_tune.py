@@ -21,7 +21,7 @@ def need_tf_keras(name: str, work: Work) -> None:
 def fine_tune(model: Any, work: Work, callbacks: list[Any] | None = None) -> int:
     """Train on the training examples as `optimize.fine_tune` says; returns the number of steps.
 
-    The seed makes a rebuilt variant the same again.
+    With the seed, a variant that is built again is the same.
     """
     import tf_keras
 
@@ -37,5 +37,5 @@ def fine_tune(model: Any, work: Work, callbacks: list[Any] | None = None) -> int
 
 
 def steps_per_epoch(work: Work) -> int:
-    """Number of batches of `optimize.fine_tune.batch_size` in the training examples."""
+    """Count the batches of `optimize.fine_tune.batch_size` in the training examples."""
     return sum(1 for _ in training_examples(work.parent, work.config.fine_tune.batch_size))

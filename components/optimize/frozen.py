@@ -1,4 +1,4 @@
-"""Freezing: variables become constants of the graph, so that TensorFlow folds what it can. SavedModel out."""
+"""Freezing: variables become constants of the graph, so that TensorFlow can fold them. The result is a SavedModel."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +12,10 @@ from components.optimize.technique import InapplicableError, Technique, Work
 
 
 def frozen_function(model: Any, work: Work) -> Callable[..., tf.Tensor]:
-    """The model as a function of its inputs by name, without variables.
+    """Return the model as a function of its inputs by name, without variables.
 
     Raises:
-        InapplicableError: the graph holds something that is no variable and cannot be a constant.
+        InapplicableError: the graph has state that cannot become a constant.
     """
     specs = model_inputs(work.parent)
 
@@ -24,7 +24,7 @@ def frozen_function(model: Any, work: Work) -> Callable[..., tf.Tensor]:
 
     function = tf.function(predict).get_concrete_function(**specs)
     try:
-        # Loops stay loops: XLA does not compile the older form that they would be lowered to.
+        # Loops are not lowered, because XLA does not compile the older form.
         constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
     except (ValueError, tf.errors.OpError) as error:
         raise InapplicableError(f"the graph cannot be made constant: {str(error)[:200]}") from error

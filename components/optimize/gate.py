@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from components.evaluate.config import LOWER_IS_BETTER, EvaluateConfig, Threshold
-from components.evaluate.gate import BASELINE, CANDIDATE, checks
+from components.evaluate.gate import checks
 from components.evaluate.metrics import Results
-from components.optimize.config import BUILT_IN, FLOAT, OptimizeConfig
+from components.names import BASELINE, CANDIDATE, FLOAT, OVERALL
+from components.optimize.config import BUILT_IN, OptimizeConfig
 from components.optimize.table import Measured, Row
-from components.verdict import OVERALL, Check
+from components.verdict import Check
 
 
 def thresholds(evaluate: EvaluateConfig, config: OptimizeConfig) -> EvaluateConfig:
-    """Gate 1's thresholds with Gate 2's allowed drops against the float parent in place of its own."""
+    """Return Gate 1's thresholds with the drops that Gate 2 allows against the float parent."""
     changed: list[Threshold] = []
     for threshold in evaluate.thresholds:
         if threshold.overall:
@@ -24,7 +25,7 @@ def thresholds(evaluate: EvaluateConfig, config: OptimizeConfig) -> EvaluateConf
 def quality_checks(
     name: str, evaluate: EvaluateConfig, config: OptimizeConfig, classes: Sequence[str], results: Results
 ) -> list[Check]:
-    """Hold a variant against the absolute bounds and against its parent, on all examples and on each slice."""
+    """Check a variant against the absolute bounds and against its parent, on all examples and on each slice."""
     pair: Results = {
         where: {CANDIDATE: by_model.get(name, {}), BASELINE: by_model.get(FLOAT, {}) if name != FLOAT else {}}
         for where, by_model in results.items()
@@ -33,7 +34,7 @@ def quality_checks(
 
 
 def worst_slice_drop(found: Sequence[Check]) -> tuple[float, str] | None:
-    """The largest loss against the parent on a slice that had enough examples, and the slice's name."""
+    """Return the largest loss against the parent on a slice with enough examples, and the slice's name."""
     drops = [
         (_loss(check), f"{check.metric} on {check.slice}")
         for check in found
@@ -50,14 +51,14 @@ def _loss(check: Check) -> float:
 
 
 def agreement_checks(agreement: float, config: OptimizeConfig) -> list[Check]:
-    """Hold the share of equal answers against its bound, where there is one."""
+    """Check the share of equal answers against its bound, if there is one."""
     if config.min_agreement is None:
         return []
     return [_bounded("agreement with the float model", agreement, config.min_agreement, at_least=True)]
 
 
 def budget_checks(measured: Measured, config: OptimizeConfig) -> list[Check]:
-    """Hold size and speed against the budgets."""
+    """Check size and speed against the budgets."""
     budgets = config.budgets
     limits = [
         ("bytes", measured.bytes, budgets.max_bytes, False),
@@ -83,10 +84,10 @@ def _bounded(name: str, value: float, bound: float, at_least: bool) -> Check:
 
 
 def pick(rows: Sequence[Row], evaluate: EvaluateConfig, config: OptimizeConfig) -> str | None:
-    """Choose the best on the objective among those that passed; within the tie, the simplest.
+    """Choose the best by the objective among those that passed; within the tie, the simplest.
 
     Returns:
-        Its name; None where nothing passed.
+        Its name; None if nothing passed.
     """
     passed = [row for row in rows if row.passed and row.measured]
     if not passed:
@@ -109,12 +110,12 @@ def _cost(row: Row, evaluate: EvaluateConfig, config: OptimizeConfig) -> float:
 
 
 def _tie(best: float, config: OptimizeConfig) -> float:
-    # Quality has no natural scale of noise here; a tie is what the number of examples cannot tell apart.
+    # A share of a quality such as 0.98 would be no measure of its noise, so only equal values tie.
     return 0.0 if config.objective == "quality" else best * config.tie
 
 
 def _complexity(name: str) -> tuple[int, int]:
-    """Simpler first: the float model, then single techniques in their usual order, then chains."""
+    """Rank the float model first, then single techniques in their order, then chains."""
     if name == FLOAT:
         return (0, 0)
     steps = name.split("+")
@@ -122,7 +123,7 @@ def _complexity(name: str) -> tuple[int, int]:
 
 
 def prefixed(rows: Sequence[Row]) -> Iterator[Check]:
-    """Every check of every variant, each named after its variant."""
+    """Yield every check of every variant, each with its variant's name."""
     for row in rows:
         for check in row.checks:
             yield check.model_copy(update={"metric": f"{row.name}: {check.metric}"})

@@ -2,7 +2,7 @@
 
 The file takes transformed features (what `preprocessing/` beside it gives) and answers as the SavedModel does:
 `probabilities`, `class_id`, `label`. Text models take one example at a time, at its own length: LiteRT's lists
-need a fixed batch, and nothing is padded that way.
+need a fixed batch size, and nothing is padded that way.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.names import CLASS_ID, CLASS_NAME, PROBABILITIES
 from components.optimize.parent import is_sequence, keras_world, model_inputs, training_examples, variables
 from components.optimize.technique import InapplicableError, Technique, Work
+from serving.engine.open import LITERT_FILE
 
-FILE = "model.tflite"
-
-#: Techniques whose models carry their own quantization, and need no calibration.
+#: The technique whose models carry their own quantization, and need no calibration.
 _QUANTIZED = "qat"
 
 
 def _litert(converter: Any, model: Any, work: Work) -> None:
-    # Only float32: LiteRT's int8 kernels refuse sparse weights, and there the zeros serve compression alone.
+    # Only here, in float32: LiteRT's int8 kernels refuse sparse weights, so there the zeros only help compression.
     if "pruned" in work.before:
         converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
 
@@ -41,7 +41,7 @@ def _int8(converter: Any, model: Any, work: Work) -> None:
     if _QUANTIZED in work.before:
         return
     converter.representative_dataset = partial(_calibration, work)
-    # Text ids and labels stay what they are, so the plain operations are allowed beside the int8 ones.
+    # Word ids and labels are not quantized, so the plain operations are allowed beside the int8 ones.
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
         tf.lite.OpsSet.TFLITE_BUILTINS,
@@ -58,7 +58,7 @@ def _int16x8(converter: Any, model: Any, work: Work) -> None:
 
 
 def _calibration(work: Work) -> Iterator[dict[str, Any]]:
-    """Representative training examples, one at a time."""
+    """Yield representative training examples, one at a time."""
     batches = training_examples(work.parent, 1, work.config.seed)
     for features, _ in batches.take(work.config.calibration_examples).as_numpy_iterator():
         yield features
@@ -68,7 +68,7 @@ def _convert(options: Callable[[Any, Any, Work], None], model: Any, work: Work) 
     """Write `model.tflite`.
 
     Raises:
-        InapplicableError: an operation does not convert, or the file does not answer as the model does.
+        InapplicableError: an operation does not convert, or the file's answers differ from the model's.
     """
     calibrated = options in (_int8, _int16x8) and _QUANTIZED not in work.before
     if calibrated and is_sequence(work.parent):
@@ -82,25 +82,25 @@ def _convert(options: Callable[[Any, Any, Work], None], model: Any, work: Work) 
     def answer(**features: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.cast(model(features, training=False), tf.float32)
         class_id = tf.argmax(probabilities, axis=1)
-        return {"probabilities": probabilities, "class_id": class_id, "label": tf.gather(classes, class_id)}
+        return {PROBABILITIES: probabilities, CLASS_ID: class_id, CLASS_NAME: tf.gather(classes, class_id)}
 
     function = tf.function(answer).get_concrete_function(**specs)
-    # The variables alone are tracked: given the Keras model, the converter would trace every layer again.
-    holder = tf.Module()
-    holder.kept = variables(model)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
+    # Only the variables are tracked: given the Keras model, the converter would trace every layer again.
+    tracked = tf.Module()
+    tracked.variables_of_model = variables(model)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tracked)
     options(converter, model, work)
     try:
         content = converter.convert()
-    except Exception as error:  # the converter raises many kinds, bare Exception among them
+    except Exception as error:  # the converter raises many types, Exception itself among them
         raise InapplicableError(f"does not convert to LiteRT: {_first_words(error)}") from error
     work.folder.mkdir(parents=True, exist_ok=True)
-    (work.folder / FILE).write_bytes(content)
+    (work.folder / LITERT_FILE).write_bytes(content)
     _check_answers(content, model, work)
 
 
 def _without_masks(model: Any, work: Work) -> Any:
-    """The same model without masks: LiteRT can calibrate its fused LSTM, and not a loop.
+    """Return the same model without masks: LiteRT can calibrate its fused LSTM, but not a loop.
 
     One example at a time has no padding to mask, so its answers are the same.
     """
@@ -120,13 +120,13 @@ def _without_masks(model: Any, work: Work) -> Any:
 
 
 def _check_answers(content: bytes, model: Any, work: Work) -> None:
-    """Compare the file with the model on a few examples: a conversion that lost the weights is found here."""
+    """Compare the file with the model on a few examples, to find a conversion that lost the weights."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         run = Interpreter(model_content=content, num_threads=1).get_signature_runner()
         compared = [
-            (run(**features)["probabilities"], np.asarray(model(features, training=False)))
+            (run(**features)[PROBABILITIES], np.asarray(model(features, training=False)))
             for features, _ in training_examples(work.parent, 1).take(32).as_numpy_iterator()
         ]
     except (RuntimeError, ValueError) as error:
@@ -134,7 +134,7 @@ def _check_answers(content: bytes, model: Any, work: Work) -> None:
     far = float(np.mean([np.abs(mine - its).sum() / 2 for mine, its in compared]))
     if not far <= 0.25:
         raise InapplicableError(
-            f"the converted file answers otherwise than the model (mean difference {far:.2f})"
+            f"the converted file's answers differ from the model's (mean difference {far:.2f})"
         )
 
 

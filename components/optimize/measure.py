@@ -1,7 +1,7 @@
-"""Size and speed of variants, measured side by side in one process, so that noise meets all of them alike.
+"""Size and speed of variants, measured in turns in one process, so that noise affects all of them alike.
 
-The process is one of its own (`python -m components.optimize.measure job.json`): the pipeline's has TensorFlow set
-for repeatable training, which doubles the latency of a convolution and is not what a server does.
+It is a separate process (`python -m components.optimize.measure job.json`), because the pipeline's own sets TensorFlow
+to deterministic operations, which doubles the latency of a convolution and is not what a server does.
 """
 
 import gc
@@ -22,9 +22,10 @@ from components.optimize.table import Measured
 from components.optimize.worker import process_environment
 from serving.engine.base import Engine
 from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.process import python_module
 from serving.release.digest import model_files
 
-#: Turns that each variant gets; many short ones, so that a slow second of the machine is shared by all.
+#: Turns of each variant; many short ones, so that a slow second of the machine affects all variants.
 ROUNDS = 20
 LEAST_CALLS = 5
 BATCH = 32
@@ -36,7 +37,7 @@ Request = Mapping[str, np.ndarray[Any, Any]]
 
 
 def sizes(folder: Path) -> tuple[int, int]:
-    """Bytes of all files of a release, as they are and gzipped in one stream."""
+    """Return the bytes of all files of a release, as they are and gzipped in one stream."""
     packer = zlib.compressobj(level=9, wbits=31)
     plain = packed = 0
     for path in model_files(folder).values():
@@ -46,8 +47,8 @@ def sizes(folder: Path) -> tuple[int, int]:
     return plain, packed + len(packer.flush())
 
 
-class Job(Section):
-    """What the process is asked for: these releases by name, timed on the first examples of these files."""
+class MeasureJob(Section):
+    """What the process is to measure: releases by name, on the first examples of some files."""
 
     folders: dict[str, str]
     files: tuple[str, ...]
@@ -55,16 +56,16 @@ class Job(Section):
 
 
 class Measurement:
-    """A process that loads the releases at once, and measures when it is told to."""
+    """A process that loads the releases immediately, and measures when `result` is called."""
 
-    def __init__(self, job: Job, folder: Path) -> None:
+    def __init__(self, job: MeasureJob, folder: Path) -> None:
         self._job = job
         self._folder = folder
         path = folder / "measure.json"
         path.write_text(job.model_dump_json())
         self._log = (folder / "measure-log.txt").open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "components.optimize.measure", str(path)],
+            python_module("components.optimize.measure", str(path)),
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -72,10 +73,10 @@ class Measurement:
         )
 
     def result(self) -> dict[str, Measured]:
-        """Measure now; sizes and speed by name.
+        """Measure now, and return sizes and speed by name.
 
         Raises:
-            RuntimeError: the process failed; names its log.
+            RuntimeError: the process failed; the message names its log.
         """
         self._process.communicate(b"go\n")
         self.close()
@@ -85,7 +86,7 @@ class Measurement:
         return {name: _measured(Path(folder), times[name]) for name, folder in self._job.folders.items()}
 
     def close(self) -> None:
-        """End the process, if it has not been told to measure; calling it twice is harmless."""
+        """End the process, whether it has measured or not; calling it twice is harmless."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         self._process.wait()
@@ -104,12 +105,12 @@ def _measured(folder: Path, times: dict[str, list[int]]) -> Measured:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Load, wait for a line, time every release at batch 1 and 32, write the times in nanoseconds."""
+    """Load every release, wait for a line on stdin, time them at batch 1 and 32, write the nanoseconds."""
     from components.raw import raw_inputs, read_examples
     from serving.engine.open import EngineOptions, open_engine
 
     path = Path(arguments[0])
-    job = Job.model_validate_json(path.read_text())
+    job = MeasureJob.model_validate_json(path.read_text())
     engines = {name: open_engine(Path(folder), EngineOptions()) for name, folder in job.folders.items()}
     inputs = next(iter(engines.values())).signatures[DEFAULT_SIGNATURE].inputs
     singles = [raw_inputs([example], inputs) for example in read_examples(job.files, REQUESTS)]
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str]) -> None:
         fill = [singles[index % len(singles)] for index in range(BATCH)]
         batch = {name: np.concatenate([one[name] for one in fill]) for name in inputs}
     if not sys.stdin.readline():
-        return  # the pipeline gave up meanwhile
+        return  # the pipeline has given up
     one, many = _time_all(engines, singles, job.seconds), _time_all(engines, [batch], job.seconds)
     times = {name: {"one": one[name], "many": many[name]} for name in engines}
     (path.parent / TIMES).write_text(json.dumps(times))
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str]) -> None:
 def _time_all(
     engines: Mapping[str, Engine], requests: Sequence[Request], seconds: float
 ) -> dict[str, list[int]]:
-    """Nanoseconds of each call, by engine."""
+    """Return the nanoseconds of each call, by engine."""
     for engine in engines.values():
         for request in requests:  # every shape once: XLA compiles for each
             engine.run(DEFAULT_SIGNATURE, request)

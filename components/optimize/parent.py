@@ -1,4 +1,4 @@
-"""The float model that variants are made of, and its examples, in a form that crosses a process border."""
+"""The float model that variants are made of, and its examples, in a form that can be passed to another process."""
 
 import json
 import zipfile
@@ -16,7 +16,7 @@ class FeatureSpec(Section):
 
 
 class Parent(Section):
-    """Where everything about the float model lies.
+    """Where the float model, its examples and its preprocessing are.
 
     Attributes:
         saved_model: folder of the exported SavedModel, raw features in.
@@ -28,7 +28,7 @@ class Parent(Section):
         label: the label's feature name.
         classes: names in the order of their ids.
         inputs: the raw features that the model reads.
-        module: `cnn`, `lstm`, or the user's file that the model's own classes live in.
+        module: `cnn`, `lstm`, or the user's file that defines the model's own classes.
     """
 
     saved_model: str
@@ -44,7 +44,7 @@ class Parent(Section):
 
 
 def parsing_spec(parent: Parent) -> dict[str, Any]:
-    """The specification for tf.io.parse_example."""
+    """Return the specification for tf.io.parse_example."""
     import tensorflow as tf
 
     return {
@@ -69,7 +69,7 @@ def feature_specs(spec: dict[str, Any]) -> dict[str, FeatureSpec]:
 
 
 def model_inputs(parent: Parent) -> dict[str, Any]:
-    """tf.TensorSpec of each input of the Keras model, batch dimension included; None where it varies."""
+    """Return the tf.TensorSpec of each input of the Keras model, batch dimension included; sizes that vary are None."""
     import tensorflow as tf
 
     return {
@@ -82,12 +82,12 @@ def model_inputs(parent: Parent) -> dict[str, Any]:
 
 
 def is_sequence(parent: Parent) -> bool:
-    """Whether an input has one more dimension that varies: a text's length."""
+    """Tell whether an input has another dimension that varies: a text's length."""
     return any(spec.shape is None for name, spec in parent.spec.items() if name != parent.label)
 
 
 def training_examples(parent: Parent, batch_size: int, seed: int | None = None) -> Any:
-    """tf.data batches of (features, class ids); shuffled with a seed, else in the files' order."""
+    """Read batches of (features, class ids); shuffled if a seed is given, else in the files' order."""
     from components.train.inputs import dataset
 
     shuffle = None if seed is None else (10_000, seed)
@@ -97,14 +97,14 @@ def training_examples(parent: Parent, batch_size: int, seed: int | None = None) 
 
 
 def keras_world(parent: Parent) -> Literal["tf_keras", "keras"]:
-    """Which Keras saved the model: tf_keras (2) or Keras 3, by the version in its archive."""
+    """Tell which Keras saved the model, tf_keras (2) or Keras 3, by the version in its archive."""
     with zipfile.ZipFile(parent.keras_model) as archive:
         version = str(json.loads(archive.read("metadata.json"))["keras_version"])
     return "keras" if int(version.split(".")[0]) >= 3 else "tf_keras"
 
 
 def load_keras(parent: Parent) -> Any:
-    """Load the Keras model by the Keras that saved it, the user's own classes registered."""
+    """Load the Keras model with the Keras that saved it, with the user's own classes registered."""
     if parent.module.endswith(".py"):
         from components.modules import load_function
 
@@ -119,7 +119,7 @@ def load_keras(parent: Parent) -> Any:
 
 
 def variables(model: Any) -> list[Any]:
-    """The model's tf.Variables; Keras 3 wraps them."""
+    """Return the model's tf.Variables; Keras 3 wraps them."""
     return [
         getattr(variable, "value", variable) if _wraps(variable) else variable for variable in model.variables
     ]

@@ -10,7 +10,7 @@ from components.evaluate.metrics import probabilities_column
 
 
 def agreement(predictions: Path, name: str, parent: str) -> tuple[float, float]:
-    """The share of examples answered alike, and the largest difference of any probability.
+    """Return the share of examples answered alike, and the largest difference of any probability.
 
     Args:
         predictions: the Arrow file that `write_predictions` made.

@@ -1,4 +1,4 @@
-"""Preprocessing without TensorFlow for a LiteRT release, where it gives what the graph gives."""
+"""Preprocessing of LiteRT releases: without TensorFlow, if that gives the same as the graph."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent
 from components.optimize.saved_model import write_preprocessing
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.text import FIRST_WORD, VOCABULARY
-from components.train.export import EXAMPLES_SIGNATURE
-from serving.engine import preprocessing as light
 from serving.engine.open import PREPROCESSING
+from serving.engine.preprocessing import engine
+from serving.engine.preprocessing.spec import ImageSpec, Spec, TextSpec, write_spec
 from serving.engine.saved_model import load
-from serving.preprocessing.spec import ImageSpec, Spec, TextSpec, write_spec
 
 VOCABULARY_FILE = "vocabulary.txt"
 #: Decoders may round a pixel either way; more than one level apart is another preprocessing.
@@ -23,9 +23,9 @@ TOLERANCE = 1.01 / 255
 
 
 def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], folder: Path) -> str:
-    """Write the preprocessing of LiteRT releases into a folder, the light one if it is as good.
+    """Write the preprocessing of LiteRT releases into a folder, without TensorFlow if that gives the same.
 
-    The SavedModel of the preprocessing is always made and compared on real examples; where the built-in
+    The SavedModel of the preprocessing is always made and compared on real examples; if the built-in
     preprocessing is used and both give the same, its description in `preprocessing.json` is kept instead.
 
     Args:
@@ -39,7 +39,7 @@ def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], fo
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        graph, plain = Path(scratch) / PREPROCESSING, Path(scratch) / "light"
+        graph, plain = Path(scratch) / PREPROCESSING, Path(scratch) / "without_tensorflow"
         write_preprocessing(parent, graph)
         spec = _spec(parent, config, plain)
         if spec is not None:
@@ -52,7 +52,7 @@ def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], fo
         graph.rename(folder / PREPROCESSING)
     if spec is None:
         return "preprocessing as a SavedModel, because it is not a built-in one"
-    return f"preprocessing as a SavedModel, because the light one differs by {far:.3g}"
+    return f"preprocessing as a SavedModel, because the one without TensorFlow differs by {far:.3g}"
 
 
 def _spec(parent: Parent, config: PreprocessConfig, folder: Path) -> Spec | None:
@@ -74,12 +74,12 @@ def _spec(parent: Parent, config: PreprocessConfig, folder: Path) -> Spec | None
 
 
 def _difference(graph: Path, plain: Path, feature: str, records: Sequence[bytes]) -> float:
-    """Largest difference of any number that the two give, infinite where not even the shapes agree."""
-    mine = light.load(plain)
+    """Return the largest difference between the two's values; infinite if their shapes differ."""
+    mine = engine.load(plain)
     largest = 0.0
     with load(graph) as its:
         for record in records:
-            inputs: dict[str, Any] = {"examples": np.array([record], object)}
+            inputs: dict[str, Any] = {EXAMPLES_INPUT: np.array([record], object)}
             ours = mine.run(EXAMPLES_SIGNATURE, inputs)[feature]
             right = its.run(EXAMPLES_SIGNATURE, inputs)[feature]
             if ours.shape != right.shape:

@@ -1,4 +1,4 @@
-"""Pruning: small weights become zeros, by magnitude or two of every four, and the rest is trained on."""
+"""Pruning: small weights become zeros, by magnitude or two of every four, and the others are trained further."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _build(model: Any, work: Work) -> Any:
 
 
 def _copy(model: Any) -> Any:
-    """A copy whose layers may be wrapped without touching the parent's."""
+    """Return a copy whose layers can be wrapped without changing the parent's."""
     import tf_keras
 
     copy = tf_keras.models.clone_model(model)

@@ -1,4 +1,4 @@
-"""Quantization-aware training: the model is trained on with int8's rounding in it. Not for LSTM."""
+"""Quantization-aware training: the model is trained further with int8's rounding in it. Not for LSTM."""
 
 from typing import Any
 

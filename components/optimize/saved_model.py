@@ -1,4 +1,4 @@
-"""SavedModel: the model with its preprocessing inside, for TF Serving and for ours, raw features in."""
+"""SavedModel: the model with its preprocessing inside, for TF Serving and for our server."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,17 +6,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
-from components.train.export import EXAMPLES_SIGNATURE, add_signatures, export
+from components.train.export import add_signatures, export
 from components.train.inputs import to_model_inputs
 from serving.engine.saved_model import load
 
-PREPROCESSING = "preprocessing"
-
 
 def write(model: Any, work: Work) -> None:
-    """Export with the parent's signatures, and load it as the C++ server does.
+    """Export with the parent's signatures, and load the result as the C++ server does.
 
     Raises:
         InapplicableError: what was written does not load or does not run.
@@ -27,7 +26,7 @@ def write(model: Any, work: Work) -> None:
     export(model, tft.TFTransformOutput(parent.transform), parent.inputs, parent.classes, work.folder)
     try:
         with load(work.folder) as loaded:
-            loaded.run(EXAMPLES_SIGNATURE, {"examples": _first_raw_example(parent)})
+            loaded.run(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: _first_raw_example(parent)})
     except (ValueError, tf.errors.OpError) as error:
         raise InapplicableError(f"the server cannot load or run it: {str(error)[:200]}") from error
 
@@ -65,7 +64,7 @@ def as_model(function: Callable[..., tf.Tensor]) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.function = function
-            self.built = True  # nothing is to be built, and export refuses what is not
+            self.built = True  # there is nothing to build, and export refuses a model that is not built
 
         def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
             """Return the function's probabilities."""
@@ -76,7 +75,7 @@ def as_model(function: Callable[..., tf.Tensor]) -> Any:
 
 
 def _first_raw_example(parent: Parent) -> Any:
-    """A raw training example, serialized; object array [1]."""
+    """Read a raw training example, serialized; object array [1]."""
     records = tf.data.TFRecordDataset(list(parent.raw_files), "GZIP").batch(1).take(1)
     return next(records.as_numpy_iterator())
 

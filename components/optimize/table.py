@@ -1,4 +1,4 @@
-"""The table of variants: one row each, the skipped ones too. What `slipway why` and the picture read."""
+"""The table of variants, a row for each, the skipped ones too. `slipway why` and the picture read it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 from pydantic import Field, TypeAdapter
 
 from components.config import Section
+from components.names import VARIANTS_FILE
 from components.verdict import Check
-
-FILE_NAME = "variants.json"
 
 
 class Measured(Section):
@@ -22,20 +21,20 @@ class Measured(Section):
 
 
 class Row(Section):
-    """A variant, or the reason why there is none.
+    """A variant, or the reason why it was skipped.
 
     Attributes:
         name: of the technique or chain; `float` for the parent.
         skipped: why it was not built.
         seconds: time to build it.
-        digest: of the files of its release.
+        digest: of its release's files.
         quality: metric name → value on all examples, in the order of the thresholds.
-        worst_slice_drop: the most that any metric with a threshold lost against the parent on a slice with enough
-            examples, and where.
+        worst_slice_drop: the largest loss of any metric with a threshold against the parent, on a slice with enough
+            examples, and which metric and slice.
         agreement: share of examples answered as the parent does.
         largest_difference: between any probability and the parent's.
         measured: size and speed.
-        checks: what it was held to.
+        checks: everything that was checked.
         passed: none of the checks failed.
         picked: it is the one to be released.
     """
@@ -59,26 +58,26 @@ _ROWS = TypeAdapter(tuple[Row, ...])
 
 def write_rows(rows: list[Row], folder: Path) -> None:
     """Write `variants.json` into an artifact's folder."""
-    (folder / FILE_NAME).write_bytes(_ROWS.dump_json(tuple(rows), indent=1))
+    (folder / VARIANTS_FILE).write_bytes(_ROWS.dump_json(tuple(rows), indent=1))
 
 
 def read_rows(folder: str | Path) -> tuple[Row, ...]:
-    """Read them back.
+    """Read `variants.json` of an artifact's folder.
 
     Raises:
-        FileNotFoundError: there are none.
+        FileNotFoundError: there is none.
     """
-    return _ROWS.validate_json((Path(folder) / FILE_NAME).read_bytes())
+    return _ROWS.validate_json((Path(folder) / VARIANTS_FILE).read_bytes())
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """The table in Markdown."""
+    """Format the table as Markdown."""
     head, *body = cells(rows)
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *body))
 
 
 def cells(rows: Sequence[Row]) -> list[list[str]]:
-    """The table as text, the headings first."""
+    """Format the table's cells, the headings first."""
     parent = next(row.measured for row in rows if row.measured)
     metrics = list(dict.fromkeys(name for row in rows for name in row.quality))
     head = [
@@ -117,7 +116,7 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def outcome(row: Row) -> str:
-    """What became of a variant, in a few words."""
+    """Describe the outcome of a variant in a few words."""
     if row.skipped:
         return f"skipped: {row.skipped}"
     if row.picked:

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from components.modules import load_function
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
-from components.push.config import Format
+from components.push.config import PushFormat
 
 Kind = Literal["model", "files"]
 
 
 class InapplicableError(Exception):
-    """A technique cannot be applied here; the message says why, in words for a table."""
+    """A technique cannot be applied here; the message says why, for the table of variants."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Work:
         parent: the float model, its files and examples.
         config: the `optimize:` section.
         folder: where a technique of kind `files` writes the variant.
-        before: names of the techniques that made the model what it is.
+        before: names of the techniques that have been applied to the model.
     """
 
     parent: Parent
@@ -37,14 +37,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Technique:
-    """One way to make a model lighter.
+    """One way to make a model smaller or faster.
 
     Attributes:
-        name: as in the configuration.
+        name: its name in the configuration.
         kind: `model`: Keras model in, Keras model out; `files`: Keras model in, files of a release out.
         needs: what it needs, in words.
         build: `build(model, work)`; returns the new Keras model, or None when it wrote files.
-        finish: for kind `model`: the technique that writes its files, where none is named after it.
+        finish: for kind `model`: the technique that writes the files, if the chain names none.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Technique:
 #: Techniques whose files are a `model.tflite` with preprocessing beside it.
 LITERT = ("litert", "float16", "int8_dynamic", "int8", "int16x8")
 
-#: Where each built-in lives; imported when it is used, because some of them import much.
+#: The module of each built-in; imported when it is used, because some take seconds to import.
 _MODULES = {
     "saved_model": "components.optimize.saved_model",
     "frozen": "components.optimize.frozen",
@@ -76,7 +76,7 @@ _MODULES = {
 
 
 def find(name: str, config: OptimizeConfig) -> Technique:
-    """Look a technique up: a built-in one, or the `build` of a user's module.
+    """Find a technique: a built-in one, or the `build` of a user's module.
 
     A user's `build(model, work)` returns a Keras model, or writes the files of a release into `work.folder` and
     returns None.
@@ -90,11 +90,11 @@ def find(name: str, config: OptimizeConfig) -> Technique:
     return techniques[name]
 
 
-def steps(chain: str, config: OptimizeConfig, push_format: Format) -> list[Technique]:
+def steps(chain: str, config: OptimizeConfig, push_format: PushFormat) -> list[Technique]:
     """Resolve a chain to its techniques; the last one writes files.
 
     Raises:
-        InapplicableError: a technique that writes files is not the last, or the wanted server cannot load it.
+        InapplicableError: a technique that writes files is not the last, or the server cannot load the result.
     """
     found = [find(name, config) for name in chain.split("+")]
     for technique in found[:-1]:
@@ -104,5 +104,5 @@ def steps(chain: str, config: OptimizeConfig, push_format: Format) -> list[Techn
     if last.kind == "model":
         found.append(find("saved_model" if push_format == "tf_serving" else last.finish, config))
     if push_format == "tf_serving" and found[-1].name in LITERT:
-        raise InapplicableError("TF Serving cannot run the preprocessing that stands before a LiteRT model")
+        raise InapplicableError("TF Serving cannot run the preprocessing of a LiteRT model")
     return found

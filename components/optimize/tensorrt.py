@@ -1,4 +1,4 @@
-"""TensorRT: SavedModel to SavedModel with engines for an NVIDIA GPU, in float16."""
+"""TensorRT: a SavedModel with engines for an NVIDIA GPU, in float16."""
 
 from pathlib import Path
 from typing import Any

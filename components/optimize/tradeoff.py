@@ -9,12 +9,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from components.evaluate.config import LOWER_IS_BETTER
+from components.names import FLOAT, TRADEOFF_FILE
 from components.optimize.config import Budgets
-from components.optimize.table import Measured, Row, as_text, outcome
+from components.optimize.table import Measured, Row, cells, outcome
 
-FILE_NAME = "tradeoff.html"
-
-_COLOURS = {"picked": "#0b7a4b", "passed": "#2f6fb0", "refused": "#c23b22", "float": "#555555"}
+_COLOURS = {"picked": "#0b7a4b", "passed": "#2f6fb0", "refused": "#c23b22", FLOAT: "#555555"}
 
 
 def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Path:
@@ -22,8 +21,8 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
 
     Args:
         rows: the table, the float model first.
-        budgets: drawn as dashed lines where they are set.
-        title: the model's name, say.
+        budgets: drawn as dashed lines, if they are set.
+        title: of the page.
         folder: where to write.
     """
     built = [row for row in rows if row.measured and row.quality]
@@ -53,7 +52,7 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
     for column, limit in ((1, budgets.max_p50_us), (2, budgets.max_bytes)):
         if limit is not None:
             figure.add_vline(x=limit, line={"color": "#c23b22", "dash": "dash"}, row=1, col=column)
-            # On a log axis plotly places shapes by the value, and annotations by its logarithm.
+            # On a log axis, plotly places shapes by the value, and annotations by its logarithm.
             figure.add_annotation(
                 x=math.log10(limit),
                 y=1,
@@ -69,14 +68,14 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
     figure.update_yaxes(title=metric, row=1, col=1)
     values = [row.quality[metric] for row in built]
     if values:
-        # Variants that are all alike would else be drawn on an axis from 0 to 2.
+        # Otherwise variants of equal quality would be drawn on an axis from 0 to 2.
         pad = max(0.1 * (max(values) - min(values)), 0.005)
         figure.update_yaxes(range=[min(values) - pad, max(values) + pad], tickformat=".3f")
     figure.update_layout(
         template="plotly_white", height=560, margin={"t": 60, "l": 70, "r": 20}, legend={"y": 0.5}
     )
     drawing = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
-    path = folder / FILE_NAME
+    path = folder / TRADEOFF_FILE
     path.write_text(
         _PAGE.format(title=html.escape(title), drawing=drawing, table=_table(rows)), encoding="utf-8"
     )
@@ -85,9 +84,7 @@ def write(rows: Sequence[Row], budgets: Budgets, title: str, folder: Path) -> Pa
 
 def _point(row: Row, metric: str, cost: Callable[[Measured], float], legend: bool) -> go.Scatter:
     assert row.measured is not None
-    kind = (
-        "picked" if row.picked else "float" if row.name == "float" else "passed" if row.passed else "refused"
-    )
+    kind = "picked" if row.picked else FLOAT if row.name == FLOAT else "passed" if row.passed else "refused"
     return go.Scatter(
         x=[cost(row.measured)],
         y=[row.quality[metric]],
@@ -107,7 +104,7 @@ def _point(row: Row, metric: str, cost: Callable[[Measured], float], legend: boo
 
 
 def _front(rows: Sequence[Row], metric: str, cost: Callable[[Measured], float]) -> list[Row]:
-    """Rows that no other beats on both, by rising cost."""
+    """Return the rows that no other beats in both quality and cost, by rising cost."""
     sign = -1 if metric.split(" ")[0] in LOWER_IS_BETTER else 1
     front: list[Row] = []
     for row in sorted(
@@ -119,11 +116,8 @@ def _front(rows: Sequence[Row], metric: str, cost: Callable[[Measured], float]) 
 
 
 def _table(rows: Sequence[Row]) -> str:
-    head, _, *body = [
-        [cell.strip() for cell in line.strip("|").split(" | ")] for line in as_text(tuple(rows)).splitlines()
-    ]
-    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    lines = [f"<tr>{cells}</tr>"]
+    head, *body = cells(rows)
+    lines = ["<tr>" + "".join(f"<th>{html.escape(name)}</th>" for name in head) + "</tr>"]
     for row, values in zip(rows, body, strict=True):
         kind = ' class="picked"' if row.picked else ' class="skipped"' if row.skipped else ""
         lines.append(f"<tr{kind}>" + "".join(f"<td>{html.escape(value)}</td>" for value in values) + "</tr>")

@@ -1,11 +1,10 @@
-"""Builds variants in a process of its own: `python -m components.optimize.worker job.json`.
+"""Building variants in a separate process: `python -m components.optimize.worker job.json`.
 
-A converter that crashes takes this process with it and not the run, and the memory of training and conversion
-goes when it ends.
+A converter that crashes ends this process and not the run, and the memory of training and conversion is freed when it
+ends.
 """
 
 import logging
-import os
 import shutil
 import signal
 import subprocess
@@ -18,31 +17,32 @@ from typing import Any
 from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
-from components.push.config import Format
+from components.push.config import PushFormat
+from serving.process import environment, python_module
 
 LOG = "log.txt"
 log = logging.getLogger("slipway.optimize")
 
 
-class Job(Section):
-    """What the process is asked for: these chains, each into `<folder>/<chain>`."""
+class BuildJob(Section):
+    """What the process is to build: chains, each in `<folder>/<chain>`."""
 
     parent: Parent
     config: OptimizeConfig
-    push_format: Format
+    push_format: PushFormat
     chains: tuple[str, ...]
     folder: str
 
 
 class Built(Section):
-    """The outcome of one chain: files, or the reason why there are none."""
+    """The outcome of one chain: built, or the reason why it was skipped."""
 
     chain: str
     skipped: str | None = None
     seconds: float = 0.0
 
 
-def build_all(parent: Parent, config: OptimizeConfig, push_format: Format, folder: Path) -> list[Built]:
+def build_all(parent: Parent, config: OptimizeConfig, push_format: PushFormat, folder: Path) -> list[Built]:
     """Build every configured chain into `<folder>/<chain>`; one that cannot be built is skipped with a reason.
 
     A chain during which the process dies is skipped too, and the rest is built by a new process.
@@ -51,7 +51,7 @@ def build_all(parent: Parent, config: OptimizeConfig, push_format: Format, folde
     remaining = list(config.techniques)
     done: list[Built] = []
     while remaining:
-        job = Job(
+        job = BuildJob(
             parent=parent, config=config, push_format=push_format, chains=tuple(remaining), folder=str(folder)
         )
         code = _run(job, folder)
@@ -67,13 +67,13 @@ def build_all(parent: Parent, config: OptimizeConfig, push_format: Format, folde
     return done
 
 
-def _run(job: Job, folder: Path) -> int:
-    """Run the process; its exit code."""
+def _run(job: BuildJob, folder: Path) -> int:
+    """Run the process, and return its exit code."""
     path = folder / "job.json"
     path.write_text(job.model_dump_json())
     with (folder / LOG).open("a") as output:
         return subprocess.run(
-            [sys.executable, "-m", "components.optimize.worker", str(path)],
+            python_module("components.optimize.worker", str(path)),
             stdout=output,
             stderr=subprocess.STDOUT,
             env=process_environment(),
@@ -82,11 +82,8 @@ def _run(job: Job, folder: Path) -> int:
 
 
 def process_environment() -> dict[str, str]:
-    """The environment of a Python process that finds Slipway and uses tf_keras as the pipeline does."""
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    root = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
-    return environment
+    """Return the environment of a process of ours that uses tf_keras as the pipeline does."""
+    return environment(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="2")
 
 
 def _in_words(code: int) -> str:
@@ -108,7 +105,7 @@ def main(arguments: Sequence[str]) -> None:
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
-    job = Job.model_validate_json(Path(arguments[0]).read_text())
+    job = BuildJob.model_validate_json(Path(arguments[0]).read_text())
     models: dict[tuple[str, ...], Any] = {}
     for index, chain in enumerate(job.chains):
         started = time.monotonic()
@@ -122,13 +119,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _prefixes(chain: str) -> list[tuple[str, ...]]:
-    """What a chain goes through: `distilled+int8` through nothing, `distilled`, `distilled+int8`."""
+    """List the stages of a chain: of `distilled+int8` the float model, `distilled`, and `distilled+int8`."""
     names = tuple(chain.split("+"))
     return [names[:length] for length in range(len(names) + 1)]
 
 
-def _build(chain: str, job: Job, models: dict[tuple[str, ...], Any]) -> str | None:
-    """Build one chain; the reason where that is not possible.
+def _build(chain: str, job: BuildJob, models: dict[tuple[str, ...], Any]) -> str | None:
+    """Build one chain; return the reason if that is not possible.
 
     `models` holds Keras models by the techniques that made them: `distilled` and `distilled+int8` share a student.
     """
@@ -152,7 +149,7 @@ def _build(chain: str, job: Job, models: dict[tuple[str, ...], Any]) -> str | No
             before = after
     except InapplicableError as reason:
         return str(reason)
-    except Exception as error:  # a technique, or the user's, may fail in any way; the run goes on without it
+    except Exception as error:  # a technique, the user's too, may fail in any way; the run goes on without it
         traceback.print_exc()
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
     return None

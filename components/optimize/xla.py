@@ -1,8 +1,7 @@
-"""XLA: the model is compiled for this machine's CPU (or GPU) when it first meets a shape. SavedModel out.
+"""XLA: a SavedModel that is compiled for the machine's CPU (or GPU) when it first sees a shape.
 
-A compiled function holds for one shape, so batches and texts are padded to powers of two inside the graph: a
-server meets a handful of shapes, each of which costs a compilation (about a second) once; warm-up requests take
-that from the first client.
+A compiled function is for one shape, so batches and texts are padded to powers of two inside the graph: a server sees
+a handful of shapes, and compiles each once, in about a second. With warm-up requests no client has to wait for that.
 """
 
 from typing import Any
@@ -22,7 +21,7 @@ def _build(model: Any, work: Work) -> None:
     compiled = tf.function(predict, jit_compile=True)
 
     def padded(**features: tf.Tensor) -> tf.Tensor:
-        """Pad every input, predict, and cut the padding of the batch off again."""
+        """Pad every input, predict, and remove the padding of the batch."""
         rows = tf.shape(next(iter(features.values())))[0]
         fitted = {}
         for name, value in features.items():
@@ -41,9 +40,9 @@ def _build(model: Any, work: Work) -> None:
 
 
 def _power_of_two(size: tf.Tensor, least: int) -> tf.Tensor:
-    """The least power of two that is not below `size` nor `least`, int32."""
+    """Return the lowest power of two that is not below `size` or `least`, int32."""
     size = tf.maximum(size, least)
-    # By comparison, since a logarithm in floating point can land just beside a power.
+    # By comparison, because a logarithm in floating point can round to just beside a power.
     powers = tf.constant([2**exponent for exponent in range(31)], tf.int32)
     return tf.reduce_min(tf.boolean_mask(powers, powers >= size))
 

@@ -17,8 +17,10 @@ class PreprocessConfig(Section):
     image_shape: tuple[int, int, int] | None = Field(
         None, description="image: height, width, channels (1, 3 or 4); other sizes are resized"
     )
-    vocabulary_size: int = Field(10_000, ge=1, description="text: the most frequent words that are kept")
-    max_length: int = Field(500, ge=1, description="text: words after this many are cut off")
+    vocabulary_size: int = Field(
+        10_000, ge=1, description="text: how many of the most frequent words are kept"
+    )
+    max_length: int = Field(500, ge=1, description="text: words beyond this number are cut off")
 
     @field_validator("image_shape")
     @classmethod
@@ -38,5 +40,5 @@ class PreprocessConfig(Section):
         if self.module == "image" and self.image_shape is None:
             raise ValueError("module image needs image_shape: [height, width, channels]")
         if self.module in BUILT_IN and len(self.inputs) != 1:
-            raise ValueError(f"module {self.module} reads one input; bring a preprocessing_fn for several")
+            raise ValueError(f"module {self.module} reads one input; write a preprocessing_fn for several")
         return self

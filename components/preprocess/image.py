@@ -7,7 +7,7 @@ from components.preprocess.config import PreprocessConfig
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], config: PreprocessConfig) -> dict[str, tf.Tensor]:
     """Decode PNG, JPEG, GIF or BMP bytes, string [batch], to float32 [batch, height, width, channels] in 0..1."""
-    assert config.image_shape is not None  # PreprocessConfig demands it
+    assert config.image_shape is not None  # PreprocessConfig requires it
     height, width, channels = config.image_shape
     (name,) = config.inputs
 

@@ -14,7 +14,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], config: PreprocessConfig) -> 
     """Turn text, string [batch], into word ids: a sparse int64 [batch, words] of at most `max_length` words.
 
     Words are runs of letters, digits and apostrophes, in lower case; each other mark that is not a space is a word
-    of its own, because "!" and "?" tell something too.
+    of its own, because "!" and "?" carry meaning too.
     """
     (name,) = config.inputs
     lower = tf.strings.lower(inputs[name], encoding="utf-8")

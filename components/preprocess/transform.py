@@ -1,4 +1,4 @@
-"""The `preprocessing_fn` that TFX's Transform is given: it hands the raw features to the configured one."""
+"""The `preprocessing_fn` that TFX's Transform is given: it passes the raw features to the configured one."""
 
 from typing import Any
 
@@ -7,20 +7,21 @@ import tensorflow as tf
 from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
+from serving.errors import UserError
 
 _BUILT_IN = {"image": image.preprocessing_fn, "text": text.preprocessing_fn}
 
 
-class InputError(ValueError):
-    """The data lacks a feature that the model is to read."""
+class InputError(UserError, ValueError):
+    """An input is missing in the data, or an output has the label's name."""
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
-    """Preprocess one batch, as tf.Transform calls it.
+    """Preprocess one batch; tf.Transform calls this.
 
-    Arguments:
+    Args:
         inputs: every raw feature. The configured function gets only `preprocess.inputs`, dense: [batch] for single
-            values (absent ones as "" or 0), [batch, k] for features of k values.
+            values (missing ones as "" or 0), [batch, k] for features of k values.
         custom_config: `config`, JSON of `PreprocessConfig`, and `label`, the label's feature name.
 
     Returns:
@@ -44,7 +45,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
 
 
 def dense(value: Any) -> tf.Tensor:
-    """Make a raw feature dense: [batch] where an example has at most one value, else [batch, k]."""
+    """Make a raw feature dense: [batch] if an example has at most one value, else [batch, k]."""
     if isinstance(value, tf.SparseTensor):
         first = tf.sparse.slice(value, [0, 0], [tf.cast(value.dense_shape[0], tf.int64), 1])
         default = "" if value.dtype == tf.string else 0

@@ -25,7 +25,7 @@ from serving.release.record import WARMUP_FILE, latest_release
 
 
 class PusherDriver(PropertyDriver):
-    """Looks into the bucket before TFX looks into its cache: only an untouched bucket makes a push repeatable."""
+    """Checks the bucket before TFX checks its cache: an earlier push counts only while the bucket is unchanged."""
 
     def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
         """Set `latest`: the newest release's number and digest."""
@@ -53,7 +53,7 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
 
     Args:
         model: the candidate, or the optimized form of it that Gate 2 picked.
-        examples: what it was made from, for the lineage and for warm-up requests.
+        examples: what it was trained on, for the lineage and for warm-up requests.
         data_verdict: of the data gate.
         model_verdict: of the Evaluator gate.
         release: the result, `push.json`: version, digest, whether anything was written, and a message.
@@ -61,8 +61,8 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
         push_config: JSON of `PushConfig`.
         lineage: JSON recorded in the release as it is.
         code_digest: part of the cache key.
-        optimize_verdict: of Gate 2, where the graph has it.
-        canary_verdict: of Gate 3, where the graph has it.
+        optimize_verdict: of Gate 2, if the graph has it.
+        canary_verdict: of Gate 3, if the graph has it.
         latest: the newest release, set by the driver; part of the cache key.
     """
     del code_digest, latest

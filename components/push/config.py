@@ -7,19 +7,19 @@ from pydantic import Field, field_validator
 from components.config import Section
 from serving.release.open import open_bucket
 
-#: Who loads what is pushed.
-Format = Literal["slipway", "tf_serving"]
+#: Which server loads what is pushed.
+PushFormat = Literal["slipway", "tf_serving"]
 
 
 class PushConfig(Section):
-    """Where a model goes that passed every gate."""
+    """Where a model that passed every gate is released."""
 
     bucket: str = Field(
         description="fsspec URL: a folder, s3://… or gs://…; the model's folder is made in it"
     )
-    format: Format = Field(
+    format: PushFormat = Field(
         "slipway",
-        description="who loads what is pushed: tf_serving gets SavedModels only, because stock TF Serving cannot "
+        description="which server loads it: tf_serving gets SavedModels only, because stock TF Serving cannot "
         "preprocess for a LiteRT model",
     )
     keep: int = Field(
@@ -29,6 +29,6 @@ class PushConfig(Section):
     @field_validator("bucket")
     @classmethod
     def _known_kind(cls, bucket: str) -> str:
-        # Told now, and not after hours of training.
+        # Checked now, not after hours of training.
         open_bucket(bucket)
         return bucket

@@ -9,7 +9,11 @@ from components.names import PUSH_FILE
 class PushOutcome(Section):
     """What became of a push.
 
-    `version` is the release that holds the model, none if it was withdrawn; `written` whether this push made it.
+    Attributes:
+        version: the release that holds the model; None if it was withdrawn.
+        digest: of the model.
+        written: whether this push made the release.
+        message: the outcome in one line.
     """
 
     version: int | None

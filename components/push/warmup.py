@@ -1,4 +1,4 @@
-"""Warm-up requests: what TF Serving replays on a version before it serves it, so that nobody waits for the first."""
+"""Warm-up requests: TF Serving replays them on a version before it serves it, so that no client has to wait."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def write_warmup(
     Args:
         model_name: named in each request.
         signature: `serving_default` of the model.
-        examples: tf.train.Examples with its raw features; repeated where a batch needs more.
+        examples: tf.train.Examples with its raw features; repeated if a batch needs more.
         batch_sizes: examples in each request.
         target: the file; in a version it is `assets.extra/tf_serving_warmup_requests`.
     """

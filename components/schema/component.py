@@ -10,6 +10,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.driver import PropertyDriver
+from components.names import SCHEMA_FILE
 from components.schema.config import SchemaConfig
 from components.schema.infer import (
     add_comparators,
@@ -20,19 +21,17 @@ from components.schema.infer import (
     write_schema,
 )
 
-FILE_NAME = "schema.pbtxt"
-
 
 class SchemaDriver(PropertyDriver):
     """Tells TFX's cache what the reviewed schema says, before it looks for an earlier result."""
 
     def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
-        """Set `reviewed` to a digest of the reviewed text, or to nothing while it says what was inferred."""
+        """Set `reviewed` to the digest of the reviewed schema, or to "" while it equals the inferred one."""
         return {"reviewed": reviewed_digest(exec_properties["schema_path"], exec_properties["inferred_path"])}
 
 
 def reviewed_digest(schema_path: str, inferred_path: str) -> str:
-    """Digest the reviewed schema; nothing where there is none, or where it says what was inferred."""
+    """Digest the reviewed schema; "" if there is none, or if it equals the inferred one."""
     reviewed, inferred = _text(schema_path), _text(inferred_path)
     return "" if reviewed in ("", inferred) else hashlib.sha256(reviewed.encode()).hexdigest()
 
@@ -53,12 +52,12 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     code_digest: Parameter[str],
     reviewed: Parameter[str] = "",
 ) -> None:
-    """Write the schema that the rest of the run goes by.
+    """Write the schema that the rest of the run uses.
 
-    Arguments:
+    Args:
         statistics: of every split.
         schema: the result, `schema.pbtxt`.
-        schema_path: the reviewed schema; used when it exists.
+        schema_path: the reviewed schema; used if it exists.
         inferred_path: where the schema inferred on the first run is kept until it is reviewed.
         label: the label's feature name.
         classes: JSON list of the label's classes, or `null` to take those observed.
@@ -79,7 +78,7 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     loaded = read_schema(source)
     classes_of(loaded, label)
     add_comparators(loaded, SchemaConfig.model_validate_json(schema_config))
-    write_schema(loaded, Path(schema.uri) / FILE_NAME)
+    write_schema(loaded, Path(schema.uri) / SCHEMA_FILE)
 
 
 SchemaGen.DRIVER_CLASS = SchemaDriver

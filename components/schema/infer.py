@@ -10,25 +10,28 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.atomic import write_atomically
+from components.names import SPLIT_PREFIX
 from components.schema.config import Comparator, SchemaConfig
+from serving.errors import UserError
 
-#: Most classes that are found by looking; more must be listed in the configuration.
+#: The most classes that are inferred; more must be listed in the configuration.
 MAX_INFERRED_CLASSES = 1000
 
 
-class SchemaError(ValueError):
-    """The schema cannot be made or read."""
+class SchemaError(UserError, ValueError):
+    """The schema cannot be inferred or read."""
 
 
 def load_statistics(artifact: str | Path, split: str) -> Any:
     """Read the DatasetFeatureStatisticsList of a split of an ExampleStatistics artifact."""
-    return tfdv.load_stats_binary(str(Path(artifact) / f"Split-{split}" / "FeatureStats.pb"))
+    return tfdv.load_stats_binary(str(Path(artifact) / f"{SPLIT_PREFIX}{split}" / "FeatureStats.pb"))
 
 
 def infer(statistics: Sequence[Any], label: str, classes: Sequence[str] | None) -> Any:
     """Infer a schema from the statistics of all splits, the first being the training split.
 
-    To what TFDV infers (types, presence, shapes, domains of strings), this adds the classes of the label and a
+    To what TFDV infers (types, presence, shapes, domains of strings) this adds the classes of the label and a
     range for each number: the observed one, widened by half its width on both sides, so that a shifted or
     rescaled column is an anomaly and ordinary new values are not.
 
@@ -149,11 +152,7 @@ def read_schema(path: str | Path) -> Any:
 
 def write_schema(schema: Any, path: str | Path) -> None:
     """Write a schema in text format, whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(text_format.MessageToString(schema))
-    temporary.replace(target)
+    write_atomically(path, text_format.MessageToString(schema))
 
 
 def read_statistics(path: str) -> Any:
@@ -172,5 +171,5 @@ def read_statistics(path: str) -> Any:
             if (loaded := read(path)).datasets:
                 return loaded
     raise SchemaError(
-        f"{path}: holds no statistics; a FeatureStats.pb of StatisticsGen, or TFDV's text or TFRecord"
+        f"{path}: holds no statistics; it must be a FeatureStats.pb of StatisticsGen, or TFDV's text or TFRecord"
     )

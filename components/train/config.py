@@ -7,15 +7,15 @@ from pydantic import Field, field_validator
 from components.config import Section
 
 BUILT_IN = ("cnn", "lstm")
-#: As `tf.distribute` names them.
+#: Under the names of `tf.distribute`.
 Strategy = Literal["mirrored", "multi_worker_mirrored"]
 
 
 class ModelConfig(Section):
-    """Which model is built, and with what."""
+    """Which model is built, and with which hyperparameters."""
 
     module: str = Field(description="cnn, lstm, or the path of a Python file with build_model(…)")
-    hyperparameters: dict[str, Any] = Field({}, description="handed to build_model as they are")
+    hyperparameters: dict[str, Any] = Field({}, description="passed to build_model")
 
     @field_validator("module")
     @classmethod
@@ -28,10 +28,10 @@ class ModelConfig(Section):
 
 
 class TrainConfig(Section):
-    """How it is trained. Optimizer, loss and metrics are ours unless build_model compiles its model itself."""
+    """How the model is trained. Optimizer, loss and metrics are ours, unless build_model compiles the model itself."""
 
-    epochs: int = Field(20, ge=1, description="at most")
-    batch_size: int = Field(32, ge=1, description="examples a step, over all devices and workers together")
+    epochs: int = Field(20, ge=1, description="the most epochs")
+    batch_size: int = Field(32, ge=1, description="examples per step, over all devices and workers together")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     early_stopping_patience: int | None = Field(
         3,

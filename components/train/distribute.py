@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.train.config import Strategy
+from serving.errors import UserError
 
 _EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
-class ClusterError(ValueError):
-    """TF_CONFIG is missing or cannot be used; the message says what is wrong and what it must be."""
+class ClusterError(UserError, ValueError):
+    """TF_CONFIG is missing or invalid; the message says what is wrong and shows a valid one."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers as TF_CONFIG tells them.
+    """The workers that TF_CONFIG lists.
 
     Attributes:
-        chief: host:port of the worker that writes: the chief, or worker 0 where there is none.
+        chief: host:port of the worker that writes: the chief, or worker 0 if there is none.
         size: how many workers there are, the chief included.
-        is_chief: whether this process is it.
+        is_chief: whether this process is that worker.
     """
 
     chief: str
@@ -30,7 +31,7 @@ class Cluster:
 
 
 def read_cluster(environment: Mapping[str, str]) -> Cluster:
-    """Read TF_CONFIG, as a TFJob or you set it for every worker.
+    """Read TF_CONFIG, as a TFJob or the user sets it for every worker.
 
     Raises:
         ClusterError: it is missing or malformed, or this is neither a worker nor the chief.
@@ -45,21 +46,21 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster:
         hosts = {kind: [str(host) for host in raw["cluster"].get(kind, [])] for kind in ("chief", "worker")}
         kind, index = raw["task"]["type"], int(raw["task"]["index"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ClusterError(f"TF_CONFIG is not as it must be ({error!r}): {_EXAMPLE}") from error
+        raise ClusterError(f"TF_CONFIG is invalid ({error!r}); an example: {_EXAMPLE}") from error
     if kind not in hosts:
         raise ClusterError(
             f"TF_CONFIG: task.type is {kind!r}; multi_worker_mirrored has chief and worker only"
         )
     if not 0 <= index < len(hosts[kind]):
-        raise ClusterError(f"TF_CONFIG: task.index is {index}, and cluster.{kind} lists {hosts[kind]}")
+        raise ClusterError(f"TF_CONFIG: task.index is {index}, but cluster.{kind} lists {hosts[kind]}")
     everyone = hosts["chief"] + hosts["worker"]
     return Cluster(everyone[0], len(everyone), is_chief=hosts[kind][index] == everyone[0])
 
 
 def open_strategy(name: Strategy | None) -> Any:
-    """Make the `tf.distribute` strategy; its default one, which changes nothing, for None.
+    """Make the `tf.distribute` strategy; for None the default one, which changes nothing.
 
-    `multi_worker_mirrored` waits until all workers have come, and must be made before TensorFlow computes anything.
+    `multi_worker_mirrored` waits for all workers to connect, and must be made before TensorFlow computes anything.
     """
     import tensorflow as tf
 

@@ -7,17 +7,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.names import CLASS_ID, CLASS_NAME, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
 from components.train.inputs import to_model_inputs
-
-RAW_SIGNATURE = "serving_default"
-EXAMPLES_SIGNATURE = "serve_examples"
+from serving.engine.signature import DEFAULT_SIGNATURE
 
 
 def keras_of(model: Any) -> Any:
     """Return the Keras that a model is made of: the modules of Keras 3 or of tf_keras.
 
     Raises:
-        TypeError: it is no Keras model.
+        TypeError: it is not a Keras model.
     """
     for base in type(model).__mro__:
         package = base.__module__.partition(".")[0]
@@ -35,7 +34,7 @@ def export(
     takes `examples`, string [batch] of serialized tf.Example. Both answer `probabilities` float32 [batch, classes],
     `class_id` int64 [batch] and `label` string [batch].
 
-    Arguments:
+    Args:
         model: a built Keras 3 or tf_keras model, reading a dict of transformed features.
         transform: `tft.TFTransformOutput` of the preprocessing.
         inputs: the raw features that the model reads.
@@ -46,18 +45,18 @@ def export(
     archive = keras_of(model).export.ExportArchive()
     archive.track(model)
     preprocess = transform.transform_features_layer()
-    # The layer is tf_keras's whatever the model is made of. Keras 3 saves what hangs on an inner object, tf_keras
-    # what hangs on the archive; without either the layer's tables would be left out.
-    holder = getattr(archive, "_tf_trackable", archive)
-    holder.preprocess = preprocess
+    # The layer is always of tf_keras. Keras 3 saves what is attached to an inner object, tf_keras what is attached to
+    # the archive; attached to neither, the layer's tables would be missing from the SavedModel.
+    trackable = getattr(archive, "_tf_trackable", archive)
+    trackable.preprocess = preprocess
 
     def answer(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         probabilities = model(to_model_inputs(preprocess(raw)), training=False)
         class_id = tf.argmax(probabilities, axis=1)
         return {
-            "probabilities": tf.cast(probabilities, tf.float32),
-            "class_id": class_id,
-            "label": tf.gather(tf.constant(list(classes)), class_id),
+            PROBABILITIES: tf.cast(probabilities, tf.float32),
+            CLASS_ID: class_id,
+            CLASS_NAME: tf.gather(tf.constant(list(classes)), class_id),
         }
 
     add_signatures(archive, raw_spec, answer)
@@ -69,7 +68,7 @@ def add_signatures(
 ) -> None:
     """Add `serving_default` (raw tensors by name) and `serve_examples` (serialized tf.Example) to an ExportArchive.
 
-    Arguments:
+    Args:
         archive: of either Keras.
         raw_spec: how the raw features are parsed.
         answer: from parsed raw features to outputs.
@@ -81,19 +80,19 @@ def add_signatures(
     tensors = {
         name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
     }
-    # Traced by name, which an input signature, a list of positions, cannot say.
+    # Traced with arguments by name; an input signature only lists positions.
     by_name = tf.function(serving_default)
     by_name.get_concrete_function(**tensors)
-    archive.add_endpoint(RAW_SIGNATURE, by_name)
+    archive.add_endpoint(DEFAULT_SIGNATURE, by_name)
     archive.add_endpoint(
         EXAMPLES_SIGNATURE,
         tf.function(lambda examples: answer(tf.io.parse_example(examples, raw_spec))),
-        input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
+        input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES_INPUT)],
     )
 
 
 def _client_shape(spec: Any) -> list[int | None]:
-    """Give the shape a client sends: a single value needs no inner dimension."""
+    """Return the shape that a client sends: a single value needs no inner dimension."""
     if isinstance(spec, tf.io.VarLenFeature) or list(spec.shape) in ([], [1]):
         return [None]
     return [None, *spec.shape]

@@ -1,4 +1,4 @@
-"""Training examples: transformed TFRecord files to batches that a Keras model takes."""
+"""Training examples: from transformed TFRecord files to the batches that a Keras model reads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def to_model_inputs(transformed: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Make transformed features what a model reads: dense as they are; sparse [batch, n] padded with 0.
+    """Convert transformed features to a model's inputs: dense ones as they are, sparse ones [batch, n] padded with 0.
 
     Sequences are padded to the longest of their batch, not to a fixed length, and to at least one step.
     """
@@ -34,7 +34,7 @@ def feature_specs(transformed: dict[str, Any], label: str) -> dict[str, tf.Tenso
 
 
 def label_table(classes: Sequence[str]) -> Any:
-    """Make the table from class name to class id, int64; -1 for a name that is no class."""
+    """Make the table from class name to class id, int64; -1 for a name that is not a class."""
     initializer = tf.lookup.KeyValueTensorInitializer(
         tf.constant(list(classes)), tf.range(len(classes), dtype=tf.int64)
     )
@@ -51,13 +51,13 @@ def dataset(
 ) -> Any:
     """Read batches of (features, class ids int64 [batch]) from gzipped TFRecord files.
 
-    Arguments:
+    Args:
         files: the files.
         spec: of the transformed features, label included.
         label: the label's feature name; its value is the class name.
         classes: names in the order of their ids.
-        batch_size: examples a batch; the last one may be smaller.
-        shuffle: buffer size and seed; in the files' order without it.
+        batch_size: examples per batch; the last batch may be smaller.
+        shuffle: buffer size and seed; without it, the files' order.
     """
     table = label_table(classes)
 
@@ -69,7 +69,7 @@ def dataset(
             return to_model_inputs(features), tf.identity(ids)
 
     records = tf.data.TFRecordDataset(sorted(files), "GZIP")
-    # Of several workers each takes its part of every batch, so that together they see what one alone would.
+    # Each of several workers takes its part of every batch, so that together they see what one alone would see.
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     records = records.with_options(options)

@@ -1,5 +1,6 @@
-"""Training that a killed run continues: weights by Keras's own backup, early stopping's memory by ours."""
+"""Continuing a training that was killed: Keras's own backup keeps the weights, ours the state of EarlyStopping."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from components.atomic import write_atomically
+
 _STATE, _BEST = "early_stopping.json", "best_weights.npz"
 
 
 def callbacks(keras: Any, folder: Path, patience: int | None, chief: bool = True) -> list[Any]:
-    """Make the callbacks that save after every epoch and, from a folder that holds something, continue.
+    """Make the callbacks that save after every epoch, and that continue from what a folder holds.
 
-    Of several workers all continue, and only the chief saves.
+    All of several workers continue, and only the chief saves.
 
     Keras's BackupAndRestore keeps weights, optimizer and epoch, but EarlyStopping forgets which weights were the
     best so far; a continued run would then end with worse ones.
@@ -37,13 +40,11 @@ def callbacks(keras: Any, folder: Path, patience: int | None, chief: bool = True
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             if early.best_weights is None or not chief:
                 return
-            temporary = folder / f"writing-{_BEST}"
-            np.savez(temporary, *early.best_weights)
-            temporary.replace(folder / _BEST)
+            weights = io.BytesIO()
+            np.savez(weights, *early.best_weights)
+            write_atomically(folder / _BEST, weights.getvalue())
             state = {"best": float(early.best), "wait": early.wait, "best_epoch": early.best_epoch}
-            temporary = folder / f"writing-{_STATE}"
-            temporary.write_text(json.dumps(state))
-            temporary.replace(folder / _STATE)
+            write_atomically(folder / _STATE, json.dumps(state))
 
     return [early, Memory(), backup]
 
@@ -55,5 +56,5 @@ def _backup(keras: Any, folder: Path) -> Any:
 
 
 def forget(folder: Path) -> None:
-    """Remove what was saved, once the model is exported."""
+    """Remove what was saved, after the model was exported."""
     shutil.rmtree(folder, ignore_errors=True)

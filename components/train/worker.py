@@ -1,6 +1,6 @@
 """One of several workers that train one model: `python -m components.train.worker`, started on every machine.
 
-The pipeline runs where the chief is. Its Trainer leaves an order (what to train, from which files) in the checkpoints'
+The pipeline runs where the chief is. Its Trainer leaves an order (what to train, from which files) in the checkpoint
 folder, which all workers share, and starts the chief's worker as a process of its own, because collective operations
 must be set up before TensorFlow computes anything. The others wait until the chief listens, and read the order.
 """
@@ -11,14 +11,16 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from components.atomic import write_atomically
 from components.train.distribute import ClusterError, read_cluster
+from serving.errors import UserError
+from serving.process import environment, python_module
 
 ORDER = "order.json"
 _FIELDS = (
@@ -33,8 +35,8 @@ _FIELDS = (
 log = logging.getLogger("slipway.train")
 
 
-class WorkerError(RuntimeError):
-    """The chief's worker failed, or never came."""
+class WorkerError(UserError, RuntimeError):
+    """The chief's worker failed, or did not start."""
 
 
 def lead(fn_args: Any) -> None:
@@ -42,17 +44,17 @@ def lead(fn_args: Any) -> None:
 
     Raises:
         ClusterError: TF_CONFIG does not make this the chief.
-        WorkerError: the training failed; with its last words.
+        WorkerError: the training failed; the message has its last line.
     """
     if not read_cluster(os.environ).is_chief:
         raise ClusterError("TF_CONFIG names another process as the chief; run slipway train-worker here")
     folder = Path(fn_args.custom_config["checkpoints"])
-    folder.mkdir(parents=True, exist_ok=True)
-    order, temporary = folder / ORDER, folder / f"writing-{ORDER}"
-    temporary.write_text(json.dumps({name: getattr(fn_args, name) for name in _FIELDS}))
-    temporary.replace(order)
-    command = [sys.executable, "-m", "components.train.worker", "--checkpoints", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+    order = folder / ORDER
+    write_atomically(order, json.dumps({name: getattr(fn_args, name) for name in _FIELDS}))
+    command = python_module("components.train.worker", "--checkpoints", str(folder))
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment()
+    ) as process:
         assert process.stdout is not None
         said = "nothing"
         for line in process.stdout:
@@ -60,25 +62,26 @@ def lead(fn_args: Any) -> None:
             log.info("%s", said)
     order.unlink()
     if process.returncode:
-        raise WorkerError(f"training ended with exit code {process.returncode}; it said last: {said}")
+        raise WorkerError(f"training ended with exit code {process.returncode}; its last line: {said}")
 
 
 def follow(checkpoints: Path, patience: float) -> None:
-    """Train what the chief's order says, as this process's place in TF_CONFIG has it.
+    """Train what the chief's order says, in this process's role in TF_CONFIG.
 
-    Arguments:
+    Args:
         checkpoints: the folder that all workers share.
         patience: seconds to wait until the chief listens.
 
     Raises:
         ClusterError: TF_CONFIG is missing or malformed.
-        WorkerError: the chief did not come.
+        WorkerError: the chief did not start.
     """
     cluster = read_cluster(os.environ)
     if not cluster.is_chief:
         _wait_for(cluster.chief, patience)
     fn_args = SimpleNamespace(**json.loads((checkpoints / ORDER).read_text()))
-    from components.train.run import train
+    # Only now: `slipway run` imports this module before the environment is prepared for TensorFlow.
+    from components.train.fit import train
 
     if cluster.is_chief:
         train(fn_args)
@@ -99,18 +102,18 @@ def _wait_for(chief: str, patience: float) -> None:
         except (OSError, ValueError) as error:
             if time.monotonic() > deadline:
                 raise WorkerError(
-                    f"the chief at {chief} did not begin to train within {patience:.0f} s ({error})"
+                    f"the chief at {chief} did not start training within {patience:.0f} s ({error})"
                 ) from error
             time.sleep(1)
 
 
 def main() -> None:
-    """Run one worker; progress goes to stdout, a line an epoch."""
+    """Run one worker; progress goes to stdout, a line for each epoch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoints", type=Path, required=True, help="the folder that all workers share")
     parser.add_argument("--patience", type=float, default=86_400, help="seconds to wait for the chief")
     options = parser.parse_args()
-    # Libraries print, too; that goes where their logs go.
+    # Libraries print too; what they print goes where their logs go.
     progress = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     log.addHandler(logging.StreamHandler(progress))

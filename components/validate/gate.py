@@ -7,13 +7,14 @@ from typing import Any
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.verdict import OVERALL, Check
+from components.names import OVERALL
+from components.verdict import Check
 
 _TOTAL = "schema"
 
 
 def anomaly_checks(split: str, anomalies: Any) -> list[Check]:
-    """Turn one split's anomalies into checks: an error fails, a warning is only told.
+    """Turn one split's anomalies into checks: an error fails, a warning is only reported.
 
     A split without anomalies is one check that passed.
     """
@@ -41,12 +42,12 @@ def read_anomalies(path: Path) -> Any:
 
 
 def compare(statistics: Any, schema: Any, sources: Mapping[str, Any]) -> list[Check]:
-    """Check training statistics against served (`skew`) and earlier (`drift`) ones by the schema's comparators.
+    """Compare training statistics with served (`skew`) and earlier (`drift`) ones by the schema's comparators.
 
-    Arguments:
+    Args:
         statistics: of the training split.
         schema: with its comparators.
-        sources: `serving_statistics` and `previous_statistics`, each where there is one.
+        sources: `serving_statistics` and `previous_statistics`, each if there is one.
     """
     if not sources:
         return []

@@ -16,7 +16,7 @@ RUN python3 -m venv /opt/venv \
 
 FROM ${BASE_IMAGE}
 COPY --from=environment /opt/venv /opt/venv
-COPY setup.py pyproject.toml /opt/slipway/
+COPY setup.py pyproject.toml README.md LICENSE /opt/slipway/
 COPY pipeline /opt/slipway/pipeline
 COPY components /opt/slipway/components
 COPY data /opt/slipway/data
@@ -26,13 +26,16 @@ RUN /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-ver
       --no-deps --no-build-isolation --no-index --editable /opt/slipway \
  && mkdir /work/data && ln -s /opt/slipway/data/schemas /work/data/schemas \
  && chown -R 65532:0 /work && chmod -R g+rwX /work
-ARG REVISION=unknown
+ARG VERSION=unknown
+ARG REVISION=
 LABEL org.opencontainers.image.title="slipway-pipeline" \
       org.opencontainers.image.description="Slipway's pipeline: every stage, and the slipway command" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # ML Metadata aborts where the system has no time zones, as small images have not.
 ENV TZDIR=/opt/venv/lib/python3.11/site-packages/tzdata/zoneinfo
-ENV PATH=/opt/venv/bin:$PATH HOME=/work USER=slipway TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH HOME=/work USER=slipway SLIPWAY_COMMIT=${REVISION} \
+    TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=1 PYTHONUNBUFFERED=1
 # A number, because Kubernetes cannot tell of a name that it is not root.
 USER 65532
 WORKDIR /work

@@ -7,19 +7,21 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from serving.errors import UserError
+
 POM = Path(__file__).resolve().parent.parent.parent / "infra" / "flink" / "pom.xml"
 
 
-class FlinkError(RuntimeError):
+class FlinkError(UserError, RuntimeError):
     """Flink cannot be started or found; the message says why and what to do."""
 
 
 def missing() -> str | None:
-    """Say what this machine lacks to start Flink; None if nothing."""
+    """Name what this machine lacks to start Flink; None if nothing."""
     if not shutil.which("java"):
         return "java was not found (Debian: apt install openjdk-17-jre-headless)"
     if not _folder().exists() and not shutil.which("mvn"):
-        return "mvn was not found, which fetches the job server once (Debian: apt install maven)"
+        return "mvn was not found; it fetches the job server once (Debian: apt install maven)"
     return None
 
 
@@ -49,7 +51,7 @@ def fetch() -> Path:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FlinkError(f"{' '.join(command)} failed:\n{done.stdout.strip()[-2000:]}")
-        # Renamed when whole, so that nobody finds half of it; whoever came first is right.
+        # Renamed when complete, so that nobody finds half of it; the first of several processes wins.
         if not folder.exists():
             jars.rename(folder)
     return folder

@@ -42,7 +42,7 @@ def up(
 
 @app.command()
 def down(folder: FolderOption = FOLDER) -> None:
-    """End what `up` started."""
+    """Stop what `up` started."""
     from pipeline.flink.processes import down as end
 
     ended = end(folder)
@@ -51,7 +51,7 @@ def down(folder: FolderOption = FOLDER) -> None:
 
 @app.command()
 def status(folder: FolderOption = FOLDER) -> None:
-    """Tell what runs; exit code 1 if Beam could not use it."""
+    """Show what runs; exit code 1 if Beam cannot use it."""
     from pipeline.flink.processes import last_words, log_file, read
 
     running = read(folder)

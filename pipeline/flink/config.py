@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-#: Beam and Flink reach into these by reflection, which Java 17 forbids unless told.
+#: Beam and Flink access these by reflection, which Java 17 forbids by default.
 _OPENED = (
     "java.lang",
     "java.lang.invoke",
@@ -35,8 +35,8 @@ class Settings:
         job_port: where the job server listens for Beam.
         rest_port: where the JobManager listens for the job server.
         rpc_port: where the JobManager listens for the TaskManager.
-        parallelism: slots of the TaskManager; how many partitions a job has that names none, and, in the job server,
-            any job.
+        parallelism: slots of the TaskManager, and partitions of a job that does not set its own; inside the job server,
+            of any job.
         heap: of each JVM, as Java takes it.
     """
 
@@ -60,11 +60,11 @@ def write_flink_conf(settings: Settings, folder: Path) -> None:
         "classloader.resolve-order": "parent-first",
         "parallelism.default": settings.parallelism,
         "taskmanager.numberOfTaskSlots": settings.parallelism,
-        # TFX's graphs are wide: at the default, jobs fail for want of network buffers.
+        # TFX's graphs are wide: by default, jobs fail for lack of network buffers.
         "taskmanager.memory.network.min": "512m",
         "taskmanager.memory.network.max": "512m",
         "taskmanager.network.sort-shuffle.min-buffers": 32,
-        # And with less a slot, for want of room to sort in.
+        # With less per slot, they fail for lack of memory to sort in.
         "taskmanager.memory.managed.size": f"{max(256, 64 * settings.parallelism)}m",
         "io.tmp.dirs": str(folder.absolute() / "tmp"),
     }
@@ -78,7 +78,7 @@ def write_flink_conf(settings: Settings, folder: Path) -> None:
             "rest.address": "localhost",
             "rest.bind-address": "localhost",
             "rest.port": settings.rest_port,
-            # What Flink's shell scripts would work out.
+            # What Flink's shell scripts would compute.
             "taskmanager.cpu.cores": float(settings.parallelism),
             "taskmanager.memory.task.heap.size": "512m",
             "taskmanager.memory.task.off-heap.size": "128m",
@@ -98,7 +98,7 @@ def commands(settings: Settings, jars: Path, folder: Path) -> dict[str, list[str
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
     # By default a small run logs 7 MB: every state of every operator, every worker's description.
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    # Out of memory it would neither answer nor end, and the stage wait for ever.
+    # Otherwise a JVM out of memory would neither answer nor end, and the stage would wait forever.
     memory = [f"-Xmx{settings.heap}", "-XX:MaxDirectMemorySize=1g", "-XX:+ExitOnOutOfMemoryError"]
     java = ["java", *memory, *opened, quiet, "-cp", f"{jars}/*"]
     conf = str(folder.absolute())

@@ -1,4 +1,4 @@
-"""Starting, finding and ending the processes: by a pid file, never by name."""
+"""Starting, finding and stopping the processes: by a pid file, never by name."""
 
 import json
 import socket
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from components.atomic import write_atomically
 from pipeline.flink.class_path import FlinkError, fetch
 from pipeline.flink.config import Settings, commands, write_flink_conf
 
@@ -20,7 +21,7 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Process:
-    """A process that was started here; when it was tells it from a later one of the same pid."""
+    """A process that was started here; its creation time tells it from a later one with the same pid."""
 
     name: str
     pid: int
@@ -58,7 +59,7 @@ def up(settings: Settings, folder: Path) -> Running:
     if earlier is not None:
         if any(one.find() for one in earlier.processes):
             raise FlinkError(
-                f"{folder} has one running; slipway flink status tells, slipway flink down ends it"
+                f"{folder}: Flink is running already; slipway flink status shows it, slipway flink down stops it"
             )
         down(folder)
     ports = {"--job-port": settings.job_port}
@@ -66,7 +67,7 @@ def up(settings: Settings, folder: Path) -> Running:
         ports |= {"--rest-port": settings.rest_port, "--rpc-port": settings.rpc_port}
     for option, port in ports.items():
         if _listens(port):
-            raise FlinkError(f"port {port} is taken; name another by {option}")
+            raise FlinkError(f"port {port} is taken; choose another with {option}")
     jars = fetch()
     write_flink_conf(settings, folder)
     started: list[Process] = []
@@ -89,7 +90,7 @@ def up(settings: Settings, folder: Path) -> Running:
 
 
 def read(folder: Path) -> Running | None:
-    """Read what was started with this folder; None if nothing was, or it was ended."""
+    """Read what was started with this folder; None if nothing was, or if it was stopped."""
     try:
         raw = json.loads((folder / PID_FILE).read_text())
     except FileNotFoundError:
@@ -98,17 +99,17 @@ def read(folder: Path) -> Running | None:
 
 
 def log_file(folder: Path, name: str) -> Path:
-    """Where a process writes what it says."""
+    """Return the file that a process writes its output to."""
     return folder / f"{name.replace(' ', '_').lower()}.log"
 
 
 def last_words(log: Path, lines: int) -> str:
-    """The last lines of a process's log."""
+    """Return the last lines of a process's log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def down(folder: Path) -> list[str]:
-    """End what was started with this folder; returns the names of what still ran."""
+    """Stop what was started with this folder; returns the names of what was still running."""
     running = read(folder)
     if running is None:
         return []
@@ -129,7 +130,7 @@ def _start(name: str, command: list[str], log: Path) -> Process:
         child = subprocess.Popen(
             command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True
         )
-    child.returncode = 0  # it is to outlive this process, which Popen would warn of
+    child.returncode = 0  # it is to outlive this process, which Popen would warn about
     return Process(name, child.pid, psutil.Process(child.pid).create_time())
 
 
@@ -143,9 +144,7 @@ def _wait(process: Process, ready: Callable[[], bool], log: Path) -> None:
 
 
 def _write(folder: Path, running: Running) -> None:
-    temporary = folder / f"writing-{PID_FILE}"
-    temporary.write_text(json.dumps(asdict(running), indent=2))
-    temporary.replace(folder / PID_FILE)
+    write_atomically(folder / PID_FILE, json.dumps(asdict(running), indent=2))
 
 
 def _listens(port: int) -> bool:

@@ -78,7 +78,9 @@ def schedule(
     max_concurrency: Annotated[int, typer.Option(min=1, max=10, help="runs at a time")] = 1,
     no_catchup: Annotated[
         bool,
-        typer.Option("--no-catchup/--catchup", help="make up for missed times by one run, or by one each"),
+        typer.Option(
+            "--no-catchup/--catchup", help="make up for missed times with one run, or with one each"
+        ),
     ] = True,
     experiment: ExperimentOption = "slipway",
     host: HostOption = None,
@@ -94,8 +96,10 @@ def schedule(
     from pipeline.kubeflow import recurring
 
     recurring.schedule(client, loaded, uploaded, experiment, cron, max_concurrency, no_catchup)
-    console.print(f"{loaded.model_name} runs at {cron!r} (the backend is told {fields!r}; its time zone is UTC "
-                  "unless set otherwise)", soft_wrap=True)  # fmt: skip
+    console.print(
+        f"{loaded.model_name} runs at {cron!r} (for the backend {fields!r}; its time zone is UTC unless set otherwise)",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -117,7 +121,7 @@ def pause(name: NameArgument, host: HostOption = None, namespace: NamespaceOptio
 
 @app.command()
 def resume(name: NameArgument, host: HostOption = None, namespace: NamespaceOption = None) -> None:
-    """Let a paused schedule go on."""
+    """Continue a paused schedule."""
     from pipeline.kubeflow import recurring
 
     recurring.resume(_connect(host, namespace), name)
@@ -151,13 +155,13 @@ def _upload(client: Any, config: "Config") -> Any:
 
 
 def _note_schema(config: "Config") -> None:
-    """A pod keeps nothing, so the schema that a first run infers is not there to judge the second by."""
+    """Warn if no schema was reviewed: a pod keeps nothing, so no run can use what an earlier one inferred."""
     if not config.schema_path.is_file():
         console.print(
             Text("note: ", "bold yellow")
             + Text(
-                f"there is no {config.schema_path}, so every run takes its own data for right. Run once here, then: "
-                "slipway schema --accept, and build the image with it"
+                f"there is no {config.schema_path}, so every run infers the schema from its own data. Run once here, "
+                "then: slipway schema --accept, and build the image with it"
             ),
             soft_wrap=True,
         )
@@ -168,7 +172,7 @@ def _page(client: Any) -> str:
 
 
 def _quiet() -> Any:
-    """Building the graph imports TensorFlow, which talks."""
+    """Keep off the screen what TensorFlow prints when the graph is built."""
     import os
 
     from pipeline.quiet import prepare_tensorflow, quiet

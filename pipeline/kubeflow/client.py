@@ -1,4 +1,4 @@
-"""The client of the Kubeflow Pipelines API: connects by the environment, and says clearly why it cannot."""
+"""The client of the Kubeflow Pipelines API: connects with what the environment sets, and says clearly why it cannot."""
 
 import contextlib
 import io
@@ -7,14 +7,16 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from serving.errors import UserError
+
 ENDPOINT = "KF_PIPELINES_ENDPOINT"
 _HELP = (
-    f"Name the API by --host or {ENDPOINT}, such as http://localhost:8888 after "
+    f"Name the API with --host or {ENDPOINT}, such as http://localhost:8888 after "
     "`kubectl -n kubeflow port-forward svc/ml-pipeline 8888`"
 )
 
 
-class KubeflowError(RuntimeError):
+class KubeflowError(UserError, RuntimeError):
     """The Kubeflow Pipelines API cannot be used; the message says why and what to do."""
 
 
@@ -25,8 +27,8 @@ def connect(host: str | None = None, namespace: str | None = None) -> Any:
     `KF_PIPELINES_COOKIES`, a Cookie header; `KF_PIPELINES_DEX_USERNAME` and `KF_PIPELINES_DEX_PASSWORD`, with which
     Kubeflow's own login page is filled in; and what kfp itself reads (in a pod, the service account's token).
 
-    Arguments:
-        host: URL of the API; `KF_PIPELINES_ENDPOINT` if left out, else what kfp finds in a pod or a kubeconfig.
+    Args:
+        host: URL of the API; `KF_PIPELINES_ENDPOINT` if None, else what kfp finds in a pod or a kubeconfig.
         namespace: the profile's namespace, on a multi-user Kubeflow.
 
     Raises:
@@ -35,7 +37,7 @@ def connect(host: str | None = None, namespace: str | None = None) -> Any:
     import kfp
 
     class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
-        """kfp's client asks five times over 25 s, whatever the answer; a refusal or a wrong address stays one."""
+        """kfp's client tries five times over 25 s, even if it is refused or the address is wrong."""
 
         def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
             return self._healthz_api.healthz_service_get_healthz(_request_timeout=10)
@@ -62,7 +64,7 @@ def explained(host: str | None = None) -> Iterator[None]:
     """Turn what kfp's client raises into one line, and keep what it prints off the screen.
 
     Raises:
-        KubeflowError: in the place of its exceptions.
+        KubeflowError: instead of its exceptions.
     """
     from kfp_server_api.exceptions import ApiException
     from urllib3.exceptions import HTTPError
@@ -111,12 +113,12 @@ def dex_cookies(host: str, username: str, password: str) -> str:
 
 
 def _reason(error: Any) -> str:
-    """Find the cause below urllib3's account of its tries."""
+    """Find the cause in urllib3's account of its retries."""
     return str(getattr(error, "reason", None) or error).rpartition(": ")[2]
 
 
 def _message(error: Any) -> str:
-    """Find the message in an error's body, which is JSON where the API itself answered."""
+    """Find the message in an error's body, which is JSON if the API itself answered."""
     import json
 
     try:

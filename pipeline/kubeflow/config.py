@@ -9,23 +9,23 @@ class StepConfig(Section):
     """One step: a pod that runs some stages of the graph, one after the other."""
 
     stages: tuple[str, ...] = Field(
-        description="in the order of the graph; those it does not have are left out"
+        description="in the order of the graph; stages that the graph does not have are ignored"
     )
     cpu_request: str | None = Field(None, description="cores, as Kubernetes writes them: 2 or 500m")
     cpu_limit: str | None = Field(None, description="cores")
     memory_request: str | None = Field("3G", description="bytes, as Kubernetes writes them: 3G or 512Mi")
     memory_limit: str | None = Field(None, description="bytes")
     accelerator_type: str | None = Field(None, description="the resource's name, such as nvidia.com/gpu")
-    accelerator_limit: int = Field(1, ge=1, description="how many of them, where accelerator_type is set")
+    accelerator_limit: int = Field(1, ge=1, description="how many of them, if accelerator_type is set")
     node_selector: dict[str, str] = Field({}, description="labels of the nodes that it may run on")
     retries: int = Field(
         0,
         ge=0,
-        description="after a failure; the backend also retries a refusal, so keep it low where a gate is",
+        description="after a failure; the backend also retries a refusal, so keep it low in a step with a gate",
     )
 
 
-#: Every step costs two pods and about 20 s on the backend, whatever it does: light neighbours share one.
+#: Every step costs two pods and about 20 s on the backend, whatever it does, so quick neighbours share one.
 STEPS = {
     "Prepare data": StepConfig(
         stages=("Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"),
@@ -47,11 +47,13 @@ class KubeflowConfig(Section):
     )
     image_pull_policy: str = Field("IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     steps: dict[str, StepConfig] = Field(STEPS, description="by display name")
-    enable_caching: bool = Field(True, description="whether a step with nothing new takes its earlier result")
+    enable_caching: bool = Field(
+        True, description="whether a step reuses its earlier result if nothing has changed"
+    )
     pipeline_root: str | None = Field(
         None,
         pattern="^(gs|s3|minio)://",
-        description="where KFP keeps artifacts; its own default if left out",
+        description="where KFP keeps artifacts; null: its own default",
     )
     service_account: str | None = Field(None, description="the ServiceAccount of the run's pods")
     env: dict[str, str] = Field({}, description="environment of every step, such as AWS_ENDPOINT_URL")

@@ -10,10 +10,10 @@ from typing import Any
 from kfp import dsl
 from rich.console import Console
 
+from components.names import CANDIDATE, METRICS_FILE, OVERALL, TRADEOFF_FILE
 from components.verdict import Verdict
 from pipeline.kubeflow.steps import Step
 from pipeline.local import Result
-from pipeline.run import TRADEOFF
 from pipeline.why import show_verdicts
 
 #: Small enough for the narrow frame in which the UI shows a page.
@@ -46,14 +46,14 @@ def write(result: Result, paths: Mapping[str, Path]) -> dict[str, dict[str, Any]
     if WHY in paths and result.verdicts:
         _file(paths[WHY]).write_text(_page(result.verdicts, optimization))
         metadata[WHY] = {}
-    if VARIANTS in paths and optimization and (Path(optimization) / TRADEOFF).is_file():
-        shutil.copyfile(Path(optimization) / TRADEOFF, _file(paths[VARIANTS]))
+    if VARIANTS in paths and optimization and (Path(optimization) / TRADEOFF_FILE).is_file():
+        shutil.copyfile(Path(optimization) / TRADEOFF_FILE, _file(paths[VARIANTS]))
         metadata[VARIANTS] = {}
     if METRICS in paths:
         metadata[METRICS] = _numbers(result)
     evaluation = result.outputs.get("Evaluator", {}).get("evaluation")
-    if CONFUSION_MATRIX in paths and evaluation and (Path(evaluation) / "metrics.json").is_file():
-        metadata[CONFUSION_MATRIX] = _confusion(json.loads((Path(evaluation) / "metrics.json").read_text()))
+    if CONFUSION_MATRIX in paths and evaluation and (Path(evaluation) / METRICS_FILE).is_file():
+        metadata[CONFUSION_MATRIX] = _confusion(json.loads((Path(evaluation) / METRICS_FILE).read_text()))
     return metadata
 
 
@@ -63,7 +63,7 @@ def _file(path: Path) -> Path:
 
 
 def _page(verdicts: list[Verdict], optimization: str | None) -> str:
-    """Make of `slipway why` a page of its own."""
+    """Make a page of what `slipway why` prints."""
     console = Console(record=True, file=io.StringIO(), width=120, highlight=False)
     show_verdicts(console, verdicts, optimization)
     return console.export_html(inline_styles=True, code_format=_PAGE)
@@ -74,7 +74,7 @@ def _numbers(result: Result) -> dict[str, Any]:
     metrics = dsl.Metrics()
     for verdict in result.verdicts:
         for check in verdict.checks:
-            if check.value is not None and check.slice == "all examples":
+            if check.value is not None and check.slice == OVERALL:
                 metrics.log_metric(check.metric, check.value)
         metrics.log_metric(f"{verdict.gate}_checks_failed", len(verdict.failures))
     if result.pushed is not None and result.pushed.version is not None:
@@ -84,5 +84,5 @@ def _numbers(result: Result) -> dict[str, Any]:
 
 def _confusion(metrics: Any) -> dict[str, Any]:
     artifact = dsl.ClassificationMetrics()
-    artifact.log_confusion_matrix(metrics["classes"], metrics["confusion_matrix"]["candidate"])
+    artifact.log_confusion_matrix(metrics["classes"], metrics["confusion_matrix"][CANDIDATE])
     return dict(artifact.metadata)

@@ -1,7 +1,7 @@
 """The compiler: a configuration becomes a package (PipelineSpec 2.1.0) that the open-source KFP backend runs.
 
 Its containers hold no stage's code or parameters, only the configuration: they build the same graph and run their part
-of it. TFX's own Kubeflow runner is not used: what it writes does not run on that backend as it is.
+of it. TFX's own Kubeflow runner is not used, because that backend does not run its packages unchanged.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.config import Config, ConfigError
 from pipeline.kubeflow import display
 from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Channels, Step, plan
 
-#: The environment variable that holds the configuration. KFP's cache does not look at it; the steps' keys stand for it.
+#: The environment variable that holds the configuration. KFP's cache ignores it; the steps' keys stand for it.
 CONFIG_VARIABLE = "SLIPWAY_CONFIG"
 LOOK_UP = "Look up"
 #: -P: a folder `data` in the working directory is the user's, not our package.
@@ -32,16 +32,16 @@ def compile_package(config: Config, path: str | Path) -> list[Step]:
         ConfigError: the configuration cannot run on Kubeflow.
     """
     if not str(path).endswith(_SUFFIXES):
-        raise ConfigError(f"{path}: a package's name ends in .yaml, by which KFP knows its format")
+        raise ConfigError(f"{path}: a package's name must end in .yaml, from which KFP knows its format")
     if "://" not in config.push.bucket and not config.kubeflow.volumes:
         raise ConfigError(
-            f"push.bucket: {config.push.bucket} is a folder, and a pod's folders are gone with it. Name a bucket "
-            "(s3://… or gs://…), or mount a volume by kubeflow.volumes and name a folder on it"
+            f"push.bucket: {config.push.bucket} is a folder, which would be lost with its pod. Name a bucket "
+            "(s3://… or gs://…), or mount a volume with kubeflow.volumes and name a folder on it"
         )
     if config.beam.runner != "direct":
         raise ConfigError(
-            f"beam.runner is {config.beam.runner}, and its workers would look for files that are in a step's pod. Say "
-            "--set beam.runner=direct, and give the step of the data stages more CPU by kubeflow.steps"
+            f"beam.runner is {config.beam.runner}, but its workers cannot read the files in a step's pod. Use "
+            "--set beam.runner=direct, and give the step with the data stages more CPU in kubeflow.steps"
         )
     steps = plan(config)
     Path(path).parent.mkdir(parents=True, exist_ok=True)

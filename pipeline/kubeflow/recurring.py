@@ -1,4 +1,4 @@
-"""Recurring runs: the backend itself runs a pipeline again and again by a cron expression."""
+"""Recurring runs: the backend itself runs a pipeline at the times of a cron expression."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,19 @@ def schedule(
     max_concurrency: int,
     no_catchup: bool,
 ) -> Any:
-    """Make the recurring run of a model, in the place of an earlier one; returns the API's message of it.
+    """Make the recurring run of a model, replacing an earlier one; returns the API's message about it.
 
-    Arguments:
+    Args:
         client: from `connect`.
         config: its model's name becomes the recurring run's.
-        uploaded: what is to be run.
+        uploaded: what to run.
         experiment: where its runs are listed.
-        cron: five fields; the backend reads them in its own time zone, UTC unless it was told otherwise.
+        cron: five fields; the backend reads them in its own time zone, UTC unless it is configured otherwise.
         max_concurrency: runs at a time, 1 to 10.
-        no_catchup: whether times that passed while it was paused are made up for by one run, not by one each.
+        no_catchup: whether times that passed while it was paused are made up for with one run, not with one each.
 
     Raises:
-        CronError: the expression cannot be used.
+        CronError: the expression is invalid.
     """
     fields = six_fields(cron)
     earlier = [found for found in _all(client) if found.display_name == config.model_name]

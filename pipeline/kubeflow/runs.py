@@ -20,7 +20,7 @@ from pipeline.kubeflow.package import LOOK_UP, compile_package
 from pipeline.progress import Progress, Status
 from pipeline.run import EXIT_CODES
 
-#: A task's state in the API, to how a stage stands.
+#: The status of a stage, by its task's state in the API.
 _STATUS: dict[str, Status] = {
     "RUNNING": "running",
     "SUCCEEDED": "done",
@@ -31,7 +31,7 @@ _STATUS: dict[str, Status] = {
 }
 _ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 _POLL_SECONDS = 2.0
-#: The API may say that a run has ended before it says so of the last step.
+#: The API may say that a run has ended before it says so about the last step.
 _LAST_LOOKS = 10
 _LOG_LINES = 12
 #: What the launcher, Argo and absl write into a step's log: glog's and logfmt's beginnings, and what follows a dump.
@@ -81,7 +81,7 @@ def upload(client: Any, config: Config) -> Uploaded:
 
 
 def submit(client: Any, config: Config, uploaded: Uploaded, experiment: str) -> Any:
-    """Start a run; returns the API's message of it."""
+    """Start a run; returns the API's message about it."""
     with explained():
         return client.run_pipeline(
             experiment_id=client.create_experiment(experiment).experiment_id,
@@ -94,7 +94,7 @@ def submit(client: Any, config: Config, uploaded: Uploaded, experiment: str) -> 
 
 
 def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) -> int:
-    """Show a run's steps until it ends, and a failed step's own words; returns the exit code, that of `slipway run`.
+    """Show a run's steps until it ends, and the log of a failed step; returns the exit code, that of `slipway run`.
 
     A step's time is that of its two pods, waiting for the node included. A step that took no time ran no pod: its
     result came from the cache.
@@ -126,7 +126,7 @@ def follow(client: Any, console: Console, run_id: str, steps: dict[str, str]) ->
 
 
 def _update(progress: Progress, name: str, task: Any, driver: Any) -> None:
-    """Bring a row to what the API says of its task and of the pod that runs before it."""
+    """Update a row to what the API says about its task and about the pod that runs before it."""
     stage = next(stage for stage in progress.stages if stage.name == name)
     status = _STATUS.get(task.state or "", "waiting")
     if status in (stage.status, "waiting") or stage.status not in ("waiting", "running"):
@@ -144,7 +144,7 @@ def _update(progress: Progress, name: str, task: Any, driver: Any) -> None:
 
 
 def _tell_why(client: Any, console: Console, run_id: str, details: list[Any]) -> int:
-    """Print the last lines that the failed step itself wrote, and find out whether a gate refused."""
+    """Print the last lines that the failed step itself wrote, and return whether it failed or a gate refused."""
     code = EXIT_CODES["failed"]
     pods = [
         child.pod_name
@@ -163,7 +163,7 @@ def _tell_why(client: Any, console: Console, run_id: str, details: list[Any]) ->
                     _return_http_data_only=True,
                 )
         except KubeflowError as error:
-            console.print(Text(f"the log of {pod} cannot be had: {error}", "yellow"), soft_wrap=True)
+            console.print(Text(f"cannot read the log of {pod}: {error}", "yellow"), soft_wrap=True)
             continue
         for line in [line for line in log.splitlines() if not _LAUNCHERS_LINE.match(line)][-_LOG_LINES:]:
             console.print(Text(f"  {line}", "dim"), soft_wrap=True)

@@ -1,10 +1,10 @@
-"""The container's entry point: runs one step's stages of the graph by TFX's own launcher, between KFP's two files.
+"""The container's entry point: runs one step's stages of the graph with TFX's own launcher, for KFP's launcher.
 
 `python -P -m pipeline.kubeflow.step --step NAME --key KEY --executor_input JSON`
 
 KFP's launcher puts input artifacts where their URIs say, gives everything else in `executor_input`, and uploads what it
-then finds at the output artifacts' URIs, whether the step passed or not. TFX's part of an artifact (type, split names
-and the like) KFP knows nothing of; it travels in the artifact's metadata.
+then finds at the output artifacts' URIs, whether the step passed or not. KFP knows nothing about TFX's part of an
+artifact (type, split names and the like), so that travels in the artifact's metadata.
 """
 
 import argparse
@@ -27,13 +27,14 @@ from pipeline.kubeflow.steps import PARAMETERS, Step, plan
 from pipeline.progress import Progress
 from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.run import EXIT_CODES
+from serving.errors import UserError
 
 #: The key of an artifact's metadata that holds TFX's part of it, as JSON of an MLMD artifact.
 TFX_METADATA = "tfx_artifact"
 _LOG_LINES = 40
 
 
-class StepError(RuntimeError):
+class StepError(UserError, RuntimeError):
     """The step cannot run; the message says why and what to do."""
 
 
@@ -77,19 +78,19 @@ def _told(compiled: Config, parameters: Mapping[str, Any]) -> Config:
 def _checked(compiled: Config, name: str, key: str) -> Step:
     """Find the step, and make sure that this image's code is what the package was compiled from.
 
-    KFP's cache goes by the key. Another code under the same key would have its results taken for the old one's.
+    KFP's cache uses the key: results of other code under the same key would be mistaken for those of the old code.
     """
     step = next((step for step in plan(compiled) if step.name == name), None)
     if step is None or step.key != key:
         raise StepError(
             f"this image holds other code (or another model.py) for the step {name!r} than the package was compiled "
-            "from. Build the image anew, or compile the package from the image's own revision."
+            "from. Build the image again, or compile the package from the image's own revision."
         )
     return step
 
 
 def _look_up(console: Console, config: Config, outputs: Mapping[str, Any]) -> int:
-    """Say what the data, the reviewed schema and the bucket are now: parts of the cache keys of later steps."""
+    """Report what the data, the reviewed schema and the bucket are now: parts of the cache keys of later steps."""
     from components.ingest import files
     from components.schema.component import reviewed_digest
     from serving.release.record import latest_release
@@ -161,7 +162,7 @@ def _artifact(slot: Any, name: str, kind: Any) -> Any:
 
 
 def _hand_over(artifact: Any, slot: Any) -> Any:
-    """Bring an output to where KFP's launcher uploads from, and describe it in KFP's terms."""
+    """Copy an output to where KFP's launcher uploads it from, and describe it in KFP's terms."""
     from google.protobuf import json_format
     from ml_metadata.proto import metadata_store_pb2
 
@@ -170,7 +171,7 @@ def _hand_over(artifact: Any, slot: Any) -> Any:
         shutil.copytree(artifact.uri, target, dirs_exist_ok=True)
     target.mkdir(parents=True, exist_ok=True)
     if not any(target.iterdir()):
-        (target / ".empty").touch()  # an object store keeps no empty folder, and the next step is to find one
+        (target / ".empty").touch()  # an object store keeps no empty folder, but the next step needs one
     ours = artifact.mlmd_artifact
     kept = metadata_store_pb2.Artifact(properties=ours.properties, custom_properties=ours.custom_properties)
     return _described(slot, {TFX_METADATA: json_format.MessageToJson(kept, indent=None)})
@@ -197,7 +198,7 @@ def _write_json(path: str, content: Any) -> None:
 
 
 def _tell(console: Console, error: Exception, log: Path) -> None:
-    """Say why a step failed, where people look: in its log, the reason last."""
+    """Print why a step failed: the end of its log, and then the reason."""
     import traceback
 
     with log.open("a") as file:

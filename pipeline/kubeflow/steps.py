@@ -10,7 +10,7 @@ from typing import Any
 
 from tfx.types import standard_artifacts
 
-from components.artifacts import Release, Verdict
+from components.artifacts import ReleaseArtifact, VerdictArtifact
 from pipeline.config import Config, ConfigError
 from pipeline.graph import build
 from pipeline.kubeflow.config import StepConfig
@@ -18,14 +18,20 @@ from pipeline.kubeflow.config import StepConfig
 
 @dataclass(frozen=True)
 class Parameter:
-    """A runtime parameter of the package: the configuration's key that it overrides, its KFP type, whom it changes."""
+    """A runtime parameter of the package.
+
+    Attributes:
+        key: the configuration's key that it overrides.
+        kfp_type: its type in KFP.
+        needed_by: the stages whose results it changes.
+    """
 
     key: str
     kfp_type: str
     needed_by: frozenset[str]
 
 
-#: A release records the whole configuration, so Pusher is told of them all.
+#: A release records the whole configuration, so the Pusher needs them all.
 PARAMETERS = {
     "data_path": Parameter("data.path", "String", frozenset({"Ingest", "Pusher"})),
     "epochs": Parameter("train.epochs", "Integer", frozenset({"Trainer", "Pusher"})),
@@ -34,9 +40,9 @@ PARAMETERS = {
 }
 #: What the first step sees of the outside world, and the stages whose result depends on it.
 LOOKED_UP = {"data": {"Ingest"}, "schema": {"SchemaGen"}, "latest_release": {"LatestRelease", "Pusher"}}
-#: What people look into afterwards; of the rest, only what another step reads is carried out of a step.
-_LOOKED_INTO = (standard_artifacts.ExampleStatistics, standard_artifacts.ModelEvaluation, Release)
-#: Stands for the pipeline root in cache keys, because a container's own is another every time.
+#: Artifacts that people look at afterwards; of the others, a step outputs only what another step reads.
+_LOOKED_INTO = (standard_artifacts.ExampleStatistics, standard_artifacts.ModelEvaluation, ReleaseArtifact)
+#: Stands for the pipeline root in cache keys, because it is different in every container.
 _ROOT = "/slipway"
 
 
@@ -56,9 +62,19 @@ Channels = Mapping[str, Carried]
 class Step:
     """A part of the graph that runs in one pod.
 
-    `inputs` and `outputs` name what KFP carries from and to other steps; `after` the steps that must have passed;
-    `parameters` and `looked_up` what the step is told at run time. `key` digests what TFX's own cache goes by
-    (execution properties, code included), so that KFP's cache sees the same changes.
+    Attributes:
+        name: its display name.
+        config: its resources and retries.
+        stages: what it runs, in order.
+        inputs: what KFP carries to it from other steps.
+        outputs: what KFP carries from it.
+        after: the steps that must have passed before it.
+        parameters: the runtime parameters it is given.
+        looked_up: what it is given of the first step's findings.
+        key: digest of what TFX's own cache uses (execution properties, code included), so that KFP's cache sees the
+            same changes.
+        has_verdict: whether one of its stages is a gate.
+        has_release: whether one of its stages is the Pusher.
     """
 
     name: str
@@ -120,8 +136,8 @@ def plan(config: Config) -> list[Step]:
                 parameters=tuple(name for name, p in PARAMETERS.items() if p.needed_by & set(stages)),
                 looked_up=tuple(p for p, needed_by in LOOKED_UP.items() if needed_by & set(stages)),
                 key=_key(parts),
-                has_verdict=Verdict in types,
-                has_release=Release in types,
+                has_verdict=VerdictArtifact in types,
+                has_release=ReleaseArtifact in types,
             )
         )
     return steps
@@ -155,7 +171,7 @@ def _home(config: Config, components: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _inputs(parts: list[Any], stages: tuple[str, ...]) -> Channels:
-    """What the stages of a step read that other steps make."""
+    """Return what the stages of a step read that other steps make."""
     channels = [channel for part in parts for channel in part.inputs.values()]
     return dict(_carried(channel) for channel in channels if channel.producer_component_id not in stages)
 

@@ -55,8 +55,13 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
 
 
 def _open_saved_model(folder: Path, options: EngineOptions) -> Engine:
-    from serving.engine import saved_model  # late: this is what imports TensorFlow
-
+    try:
+        from serving.engine import saved_model  # late: this is what imports TensorFlow
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        message = f"{folder} holds a SavedModel, and tensorflow is not installed: pip install tensorflow"
+        raise ServingError(Code.FAILED_PRECONDITION, message) from error
     try:
         return saved_model.load(
             folder,

@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 
 from serving.errors import invalid
 from serving.messages.declared import declare
-from serving.rpc.guard import Call, Guard
 from serving.rpc.calls import Context, Methods, Streaming
+from serving.rpc.guard import Call, Guard
 
 SERVICE = "grpc.health.v1.Health"
 KNOWN = ("", "ModelService", "PredictionService")

@@ -24,8 +24,8 @@ from serving.messages.protos import (
     regression_pb2,
 )
 from serving.ops.request_log import RequestLogs
-from serving.rpc.guard import Call, Counted, Guard
 from serving.rpc.calls import Methods
+from serving.rpc.guard import Call, Counted, Guard
 
 SERVICE = "tensorflow.serving.PredictionService"
 _SIGNATURE_DEF = "signature_def"

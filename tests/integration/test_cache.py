@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.conftest import REPOSITORY, Done, Workspace
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 QUICK = (
     "train.epochs=3",
     "evaluate.thresholds=[{metric: accuracy, lower_bound: 0.2}]",
@@ -33,10 +32,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(workspace: Workspace, sources: Path) -> tuple[Done, dict[str, str]]:
-    sets = [part for override in QUICK for part in ("--set", override)]
-    done = workspace.command(
-        [sys.executable, str(sources / "run_local.py"), "--config", "configs/digits.yaml", *sets]
-    )
+    done = workspace.warm(sources / "run_local.py", *workspace.arguments("configs/digits.yaml", *QUICK))
     found = re.findall(r"^(\w+): (done|cached|unchanged|refused|failed) in", done.output, re.MULTILINE)
     return done, dict(found)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Done, Workspace
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 DIGITS = "configs/digits.yaml"
 
 
@@ -25,7 +25,7 @@ def workspace(new_workspace: Callable[[str], Workspace]) -> Workspace:
 
 @pytest.fixture(scope="module")
 def first(workspace: Workspace) -> Done:
-    return _run(workspace)
+    return workspace.run_cold(DIGITS, "optimize.objective=size")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_why_explains_a_pass_for_the_run_and_for_the_version(workspace: Workspac
         assert explained.code == 0, explained.output
         assert "The model (Gate 1): passed" in explained.output
         assert "stroke_weight = thin" in explained.output
-        assert "The light variants (Gate 2): passed" in explained.output
+        assert "The optimized variants (Gate 2): passed" in explained.output
         assert "In a server (Gate 3): passed" in explained.output
     (picture,) = {path.read_text()[:15] for path in (workspace.path / "runs").glob("*/tradeoff.html")}
     assert picture.lower().startswith("<!doctype html")

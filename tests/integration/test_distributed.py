@@ -13,7 +13,7 @@ from components.names import OVERALL
 from serving.client.local import free_ports
 from tests.conftest import Workspace
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 SETS = (
     "train.epochs=3",
     "model.hyperparameters={dropout: 0}",  # each worker draws dropout of its own

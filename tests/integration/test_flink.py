@@ -16,7 +16,7 @@ from serving.client.local import free_port, free_ports
 from tests.conftest import Workspace
 from tests.integration.flink import artifacts
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 MODEL = Path(__file__).parent / "flink" / "model.py"
 OVERRIDES = (
     "preprocess={module: model.py, inputs: [image, stroke_weight]}",

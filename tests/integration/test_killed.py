@@ -2,27 +2,25 @@
 
 import os
 import signal
-import subprocess
+import uuid
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import TextIO
 
 import pytest
 
 from serving.release.record import list_versions
-from tests.conftest import Workspace
+from tests import warm
+from tests.conftest import REPOSITORY, Workspace
 
-pytestmark = pytest.mark.long
-FAST = [
-    "--set",
+pytestmark = pytest.mark.run
+FAST = (
     "optimize.enabled=false",
-    "--set",
     "canary.enabled=false",
-    "--set",
     "train.epochs=6",
-    "--set",
     "evaluate.thresholds=[{lower_bound: 0.3}]",
-    "--set",
     "serve.examples=0",
-]
+)
 STAGES = [
     ("Ingest: running", None),
     ("StatisticsGen: running", "Ingest: done"),
@@ -33,26 +31,27 @@ STAGES = [
 ]
 
 
+def _start(workspace: Workspace) -> tuple[BaseProcess, TextIO]:
+    """Start a run, and give what it prints as it prints it."""
+    pipe = workspace.path / f".pipe-{uuid.uuid4().hex[:8]}"
+    os.mkfifo(pipe)
+    arguments = workspace.arguments("configs/digits.yaml", *FAST)
+    process = warm.start(REPOSITORY / "run_local.py", arguments, workspace.path, os.environ, pipe)
+    return process, pipe.open()
+
+
 def _kill_at(workspace: Workspace, line: str) -> str:
     """Start a run, kill it at once when it prints a line, and return what it had printed."""
-    command = workspace.run_command("--config", "configs/digits.yaml", *FAST)
-    process = subprocess.Popen(
-        command,
-        cwd=workspace.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
+    process, output = _start(workspace)
+    assert process.pid is not None
     printed = ""
-    for text in process.stdout:
-        printed += text
-        if text.startswith(line):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-    process.stdout.close()
-    process.wait()
+    with output:
+        for text in output:
+            printed += text
+            if text.startswith(line):
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+    process.join()
     return printed
 
 
@@ -68,7 +67,7 @@ def test_every_stage_can_be_killed(new_workspace: Callable[[str], Workspace]) ->
             # The trainer went on after the epochs that the killed run had saved.
             assert "Trainer: epoch 1 of 6" not in printed
             assert "Trainer: epoch 6 of 6" in printed
-    done = workspace.run("configs/digits.yaml", *FAST[1::2])
+    done = workspace.run("configs/digits.yaml", *FAST)
     assert done.code == 0, done.output
     assert list_versions(workspace.bucket, "digits") == [1]
     assert "Evaluator: cached" in done.output
@@ -76,17 +75,14 @@ def test_every_stage_can_be_killed(new_workspace: Callable[[str], Workspace]) ->
 
 def test_two_runs_of_one_model_do_not_meet(new_workspace: Callable[[str], Workspace]) -> None:
     workspace = new_workspace("busy")
-    command = workspace.run_command("--config", "configs/digits.yaml", *FAST)
-    process = subprocess.Popen(
-        command, cwd=workspace.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process, output = _start(workspace)
     try:
-        assert process.stdout is not None
-        while not process.stdout.readline().startswith("Ingest: running"):
-            assert process.poll() is None
-        second = workspace.run("configs/digits.yaml", "serve.examples=0")
-        assert second.code == 1
-        assert f"another run of this model is going on (process {process.pid})" in second.output
+        with output:
+            while not output.readline().startswith("Ingest: running"):
+                assert process.is_alive()
+            second = workspace.run("configs/digits.yaml", "serve.examples=0")
+            assert second.code == 1
+            assert f"another run of this model is in progress (process {process.pid})" in second.output
     finally:
         process.kill()
-        process.communicate()
+        process.join()

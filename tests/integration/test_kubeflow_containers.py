@@ -21,6 +21,7 @@ from kfp import local as kfp_local
 
 from pipeline.config import Config, load_config
 from pipeline.kubeflow.package import CONFIG_VARIABLE, compile_package
+from serving.version import version
 from tests.conftest import REPOSITORY
 from tests.integration.kfp_launcher import Container, Task, run_package
 from tests.serving.process import start
@@ -29,7 +30,7 @@ ENGINE = os.environ.get("SLIPWAY_CONTAINER_ENGINE") or ("podman" if shutil.which
 IMAGE = os.environ.get("SLIPWAY_IMAGE", "")
 FLAGS = shlex.split(os.environ.get("SLIPWAY_CONTAINER_FLAGS", ""))
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.cluster,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(not shutil.which(ENGINE), reason=f"there is no {ENGINE}"),
     pytest.mark.skipif(not IMAGE, reason="no image: make test-containers builds one and sets SLIPWAY_IMAGE"),
@@ -139,7 +140,10 @@ def test_the_image_is_not_root_and_has_no_compiler() -> None:
     (config,) = json.loads(_engine("image", "inspect", IMAGE).stdout)
     assert config["Config"]["User"] == "65532"
     labels = config["Config"]["Labels"]
-    assert len(labels["org.opencontainers.image.revision"]) == 40
+    commit = labels["org.opencontainers.image.revision"]
+    assert len(commit.removesuffix("-dirty")) == 40
+    assert f"SLIPWAY_COMMIT={commit}" in config["Config"]["Env"]
+    assert labels["org.opencontainers.image.version"] == version()
     found = _engine(
         "run",
         "--rm",

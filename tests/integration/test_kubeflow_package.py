@@ -14,6 +14,7 @@ from pipeline.kubeflow.package import compile_package
 from tests.conftest import REPOSITORY
 from tests.integration.kfp_launcher import Container, Task, run_package, without_network
 
+pytestmark = pytest.mark.run
 FIRST = {"look-up", "prepare-data", "train", "evaluate", "optimize"}
 CONFIG = ("push.bucket=bucket", "kubeflow.volumes={work: /work}", "train.epochs=2")
 EPOCHS = 12
@@ -75,7 +76,6 @@ def tasks(machine: Machine, config: Config) -> dict[str, Task]:
     )
 
 
-@pytest.mark.long
 def test_the_first_steps_run_and_hand_on_what_tfx_needs(tasks: dict[str, Task]) -> None:
     done = {name for name, task in tasks.items() if task.state == "SUCCEEDED"}
     assert done == {"look-up", "prepare-data", "train"}, [task.log for task in tasks.values()]
@@ -89,18 +89,15 @@ def test_the_first_steps_run_and_hand_on_what_tfx_needs(tasks: dict[str, Task]) 
     assert (model / "Format-Serving" / "saved_model.pb").is_file()
 
 
-@pytest.mark.long
 def test_a_runtime_parameter_reaches_the_stage(tasks: dict[str, Task]) -> None:
     assert f"epoch {EPOCHS} of {EPOCHS}" in tasks["train"].log
 
 
-@pytest.mark.long
 def test_a_retried_training_goes_on_where_checkpoints_are_kept(tasks: dict[str, Task]) -> None:
     epochs = re.findall(r"Trainer: epoch (\d+) of", tasks["train"].log)
     assert int(epochs[0]) in (3, 4)
 
 
-@pytest.mark.long
 def test_the_gates_verdict_is_a_page_and_numbers_in_the_ui(tasks: dict[str, Task]) -> None:
     prepared = tasks["prepare-data"].artifacts
     page = Path(prepared["why"]["customPath"]).read_text()
@@ -109,7 +106,6 @@ def test_the_gates_verdict_is_a_page_and_numbers_in_the_ui(tasks: dict[str, Task
     assert prepared["metrics"]["metadata"]["data_checks_failed"] == 0
 
 
-@pytest.mark.long
 def test_a_refusal_fails_the_step_stops_the_run_and_says_why(tasks: dict[str, Task]) -> None:
     refused = tasks["evaluate"]
     assert (refused.state, refused.code) == ("FAILED", 3)
@@ -118,7 +114,6 @@ def test_a_refusal_fails_the_step_stops_the_run_and_says_why(tasks: dict[str, Ta
     assert tasks["optimize"].state == "NOT_TRIGGERED"
 
 
-@pytest.mark.long
 def test_an_image_with_other_code_is_refused(machine: Machine, config: Config) -> None:
     def other(container: Container) -> tuple[int, str]:
         command = [

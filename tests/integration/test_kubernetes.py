@@ -23,7 +23,7 @@ from tests.conftest import REPOSITORY
 KUBECTL = shlex.split(os.environ.get("SLIPWAY_KUBECTL", "kubectl"))
 IMAGE = os.environ.get("SLIPWAY_IMAGE", "")
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.cluster,
     pytest.mark.timeout(1500),
     pytest.mark.skipif(
         not (IMAGE and {"KUBECONFIG", "SLIPWAY_KUBECTL"} & set(os.environ)),

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 from tests.conftest import REPOSITORY, Workspace
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import REPOSITORY, Done, Workspace
 from tests.integration.tabular import data
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 MODEL = Path(__file__).parent / "tabular" / "model.py"
 
 

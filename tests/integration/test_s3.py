@@ -10,7 +10,7 @@ from serving.release.record import latest_release, list_versions
 from tests.conftest import Workspace
 from tests.integration.tabular import data
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.run
 
 
 def test_from_an_s3_table_to_a_release_on_s3_that_answers(

@@ -22,6 +22,8 @@ from serving.rpc.reflection import ServerReflectionRequest, ServerReflectionResp
 from tests.serving.process import Running
 from tests.serving.server_fixtures import server
 
+pytestmark = pytest.mark.server
+
 __all__ = ["server"]
 
 M = "half plus"

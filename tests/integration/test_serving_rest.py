@@ -12,6 +12,8 @@ import pytest
 from tests.serving.process import Running
 from tests.serving.server_fixtures import server
 
+pytestmark = pytest.mark.server
+
 __all__ = ["server"]
 
 M = "/v1/models/half%20plus"

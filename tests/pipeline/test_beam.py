@@ -56,7 +56,12 @@ def test_workers_elsewhere_are_sent_this_code_once_for_all_stages(tmp_path: Path
     (package,) = [arg.partition("=")[2] for arg in args if arg.startswith("--extra_package")]
     with tarfile.open(package) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "pyproject.toml", "components/ingest/write.py", "components/evaluate/metrics.py"} <= names
+    assert {
+        "setup.py",
+        "pyproject.toml",
+        "components/ingest/write.py",
+        "components/evaluate/metrics.py",
+    } <= names
     assert "serving/messages/descriptors.binpb" in names
     assert [path.name for path in tmp_path.iterdir()] == [Path(package).name]
     assert pipeline_args(_with(environment_type="EXTERNAL"), tmp_path)[-1].endswith(package)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from serving.messages.warmup_file import predict_request
+from tests.serving.manager.test_lifecycle import eventually
 from tests.serving.process import Running, start
-from tests.serving.test_lifecycle import eventually
 from tests.serving.tf_models import write_half_plus
+
+pytestmark = pytest.mark.server
 
 WAIT_SECONDS = 2
 

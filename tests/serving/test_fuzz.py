@@ -5,6 +5,7 @@ built from nothing by hypothesis (see `strategies.py`), which reduces a failure 
 """
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running, start
 from tests.serving.strategies import grpc_bodies, rest_bodies
 from tests.serving.tf_models import write_half_plus
+
+pytestmark = pytest.mark.server
 
 GOOD: list[Any] = [
     {"instances": [1.0, 2.0]},
@@ -54,6 +57,8 @@ ODD: list[Any] = [
     [[[[[1]]]]],
     {"": []},
 ]
+#: How many bodies of each kind the memory test sends; `make test-fuzz` sends more.
+CASES = int(os.environ.get("SLIPWAY_FUZZ_CASES", "800"))
 PATHS = ["predict", "classify", "regress", "versions/1:predict", "labels/x:predict", "predict?x=1"]
 METHODS = ["Predict"] * 3 + ["Classify", "Regress", "MultiInference", "GetModelMetadata"]
 ALLOWED = {200, 400, 404, 429, 501}
@@ -214,17 +219,17 @@ def test_a_few(fuzzed: Running) -> None:
     assert fuzzed.post("/v1/models/default:predict", {"instances": [2]}).json() == {"predictions": [3.0]}
 
 
-@pytest.mark.long
-def test_ten_thousand_without_growth(fuzzed: Running) -> None:
-    fuzz_rest(fuzzed, 1000)
-    fuzz_grpc(fuzzed, 1000)
-    every_rest_body(fuzzed, 500)
-    every_grpc_body(fuzzed, 500)
+@pytest.mark.run
+def test_thousands_without_growth(fuzzed: Running) -> None:
+    fuzz_rest(fuzzed, CASES // 2)
+    fuzz_grpc(fuzzed, CASES // 2)
+    every_rest_body(fuzzed, CASES // 4)
+    every_grpc_body(fuzzed, CASES // 4)
     before = fuzzed.memory()
-    fuzz_rest(fuzzed, 2500)
-    fuzz_grpc(fuzzed, 2500)
-    every_rest_body(fuzzed, 2500)
-    every_grpc_body(fuzzed, 2500)
+    fuzz_rest(fuzzed, CASES)
+    fuzz_grpc(fuzzed, CASES)
+    every_rest_body(fuzzed, CASES)
+    every_grpc_body(fuzzed, CASES)
     assert fuzzed.memory() - before < 30 << 20
     assert "Traceback" not in fuzzed.output()
     assert fuzzed.post("/v1/models/default:predict", {"instances": [2]}).json() == {"predictions": [3.0]}

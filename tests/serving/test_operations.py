@@ -24,6 +24,8 @@ from serving.release.record import WARMUP_FILE
 from tests.serving.process import Running, start
 from tests.serving.tf_models import write_half_plus
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -130,7 +130,7 @@ def image() -> str:
     return IMAGE
 
 
-@pytest.mark.long
+@pytest.mark.server
 def test_a_container(model_dir: Path, image: str) -> None:
     config = QUICK.model_copy(update={"server": "container", "engine": ENGINE, "image": image})
     verdict = run_canary(model_dir, GOLDEN, config)
@@ -143,7 +143,7 @@ def test_a_container(model_dir: Path, image: str) -> None:
     assert "slipway-canary" not in running.stdout, "none is left behind"
 
 
-@pytest.mark.long
+@pytest.mark.server
 def test_a_container_that_does_not_load_the_model(tmp_path: Path, image: str) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "saved_model.pb").write_bytes(b"no graph")

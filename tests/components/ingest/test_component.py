@@ -7,7 +7,7 @@ from components.ingest.config import DataConfig
 from tests.components.ingest.conftest import csv_file
 
 
-@pytest.mark.long
+@pytest.mark.run
 @pytest.mark.filterwarnings("ignore")  # TFX's own deprecations, by the dozen
 def test_statistics_read_it_and_the_cache_follows_the_data(tmp_path: Path) -> None:
     with warnings.catch_warnings():
@@ -43,5 +43,5 @@ def test_statistics_read_it_and_the_cache_follows_the_data(tmp_path: Path) -> No
     csv_file(raw, ("text", "label"), *rows, ("more", "a"))
     assert runs() == (2, 2), "changed data is not"
     csv_file(raw, ("text", "label"), *rows, ("worse",))
-    with pytest.raises(ValueError, match="row 102: 1 cells, where there are 2 columns"):
+    with pytest.raises(ValueError, match="row 102: 1 cells, but there are 2 columns"):
         runs()

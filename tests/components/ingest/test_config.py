@@ -11,9 +11,9 @@ from components.ingest.config import DataConfig
     [
         ({}, "exactly one of data.path"),
         ({"path": "a", "splits": {"train": "a", "eval": "b"}}, "exactly one of data.path"),
-        ({"splits": {"train": "a", "eval": "b"}, "ratios": {"train": 1}}, "no meaning beside data.splits"),
+        ({"splits": {"train": "a", "eval": "b"}, "ratios": {"train": 1}}, "no effect with data.splits"),
         ({"splits": {"train": "a"}}, "splits.eval"),
-        ({"path": "a", "format": "idx", "csv": {"quoting": False}}, "no meaning with format: idx"),
+        ({"path": "a", "format": "idx", "csv": {"quoting": False}}, "no effect with format: idx"),
         ({"path": "a", "classes": ["x", "x"]}, "names a class twice"),
         ({"path": "a", "classes": ["x"]}, "at least 2"),
         ({"path": "a", "make": "data.digits"}, "module:function"),

@@ -34,7 +34,7 @@ def test_configured_types_win_and_a_late_surprise_is_a_bad_row(tmp_path: Path, r
     _, (bad,) = read(config(path))
     assert (bad.row, bad.reason) == (
         1202,
-        "column 'age': 'old' is no int (types were inferred; csv.features sets them)",
+        "column 'age': 'old' is not of type int (types were inferred; csv.features sets them)",
     )
     rows, none = read(config(path, csv={"features": {"age": "string"}}))
     assert not none
@@ -55,8 +55,8 @@ def test_bad_rows_are_named_and_the_rest_is_read(tmp_path: Path, read: Read) -> 
     rows, bad = read(config(path, classes=["a", "b"]))
     assert [features(row)["text"] for row in rows] == [b"fine", b"last"]
     assert [(row.row, row.reason) for row in bad] == [
-        (3, "3 cells, where there are 2 columns"),
-        (4, "1 cells, where there are 2 columns"),
+        (3, "3 cells, but there are 2 columns"),
+        (4, "1 cells, but there are 2 columns"),
         (5, "label 'c' is not one of a, b (data.classes)"),
         (6, "column 'text' is not UTF-8; convert the file"),
         (7, "the label is empty"),

@@ -67,7 +67,7 @@ def test_named_splits_and_bad_rows(tmp_path: Path) -> None:
     assert summary["bad_rows"] == 2
     with pytest.raises(DataError, match="2 of 43 rows are bad") as caught:
         report.judge(summary, config.model_copy(update={"max_bad_share": 0.0}))
-    assert f"{other}, row 3: 1 cells, where there are 2 columns" in str(caught.value)
+    assert f"{other}, row 3: 1 cells, but there are 2 columns" in str(caught.value)
     assert f"{train}, row 42: the label is empty" in str(caught.value)
 
 

@@ -5,14 +5,14 @@ from pydantic import ValidationError
 
 from components.optimize.config import OptimizeConfig
 from components.optimize.technique import InapplicableError, steps
-from components.push.config import Format
+from components.push.config import PushFormat
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"techniques": ["int9"]}, "'int9' is none of saved_model, litert"),
-        ({"techniques": ["distilled+int9"]}, "'distilled.int9': 'int9' is none of"),
+        ({"techniques": ["int9"]}, "'int9' is not one of saved_model, litert"),
+        ({"techniques": ["distilled+int9"]}, "'distilled.int9': 'int9' is not one of"),
         ({"techniques": ["int8", "int8"]}, "names one twice"),
         ({"techniques": []}, "at least 1"),
         ({"modules": {"int8": "mine.py"}}, "not be a built-in name"),
@@ -27,7 +27,7 @@ def test_mistakes_are_named(fields: dict[str, Any], message: str) -> None:
         OptimizeConfig.model_validate(fields)
 
 
-def names(chain: str, push_format: Format = "slipway") -> list[str]:
+def names(chain: str, push_format: PushFormat = "slipway") -> list[str]:
     return [step.name for step in steps(chain, OptimizeConfig(), push_format)]
 
 

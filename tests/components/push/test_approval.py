@@ -18,9 +18,9 @@ def test_a_variant_is_approved_by_the_gate_that_judged_it_against_what_gate_1_pa
 
 
 def test_the_canary_judges_the_very_model_that_is_released() -> None:
-    light = _verdict("optimize", "int8", baseline="float")
-    assert approved([DATA, FIRST, light, _verdict("canary", "int8")]) == {"int8"}
-    assert approved([DATA, FIRST, light, _verdict("canary", "float")]) == set()
+    picked = _verdict("optimize", "int8", baseline="float")
+    assert approved([DATA, FIRST, picked, _verdict("canary", "int8")]) == {"int8"}
+    assert approved([DATA, FIRST, picked, _verdict("canary", "float")]) == set()
     assert approved([DATA, FIRST, _verdict("canary", "float")]) == {"float"}
 
 

@@ -11,7 +11,7 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.transform import InputError, preprocessing_fn
+from components.preprocess.transform import preprocessing_fn
 from components.train.config import ModelConfig, TrainConfig
 from components.train.export import export, keras_of
 from components.train.fit import ModelError, build
@@ -89,23 +89,6 @@ def test_both_kerases_answer_raw_text_and_examples_alike(transform: Any, tmp_pat
     assert [label.decode() for label in raw["label"]] == [CLASSES[i] for i in raw["class_id"]]
     # The vocabulary is in the model: "good" and "bad" are told apart.
     assert not np.allclose(raw["probabilities"][0], raw["probabilities"][1])
-
-
-def test_text_becomes_the_ids_of_its_words(transform: Any) -> None:
-    layer = transform.transform_features_layer()
-    sparse = layer({"text": tf.sparse.from_dense([[text] for text in TEXTS])})["text"]
-    ids = tf.sparse.to_dense(sparse).numpy()
-    words = transform.vocabulary_by_name("words")
-    assert len(words) == 3
-    assert ids.shape[1] == 2, "max_length cuts"
-    known = {word.decode(): index + 2 for index, word in enumerate(words)}
-    assert ids[0].tolist() == [known.get("good", 1), known.get("film", 1)]
-    assert ids[2].tolist() == [0, 0], "an empty text has no words"
-
-
-def test_an_input_that_the_data_lacks_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"preprocess.inputs names \['body'\], which the data lacks; it has"):
-        _preprocessed(tmp_path, PreprocessConfig(module="text", inputs=("body",)))
 
 
 def test_an_output_of_the_wrong_length_is_refused(transform: Any, tmp_path: Path) -> None:

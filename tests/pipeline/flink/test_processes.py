@@ -67,7 +67,7 @@ def test_the_embedded_one_is_a_process_that_status_finds_and_down_ends(folder: P
     shown = _status(folder)
     assert shown.code == 0, shown.output
     assert f"--set beam.options.flink.job_endpoint=localhost:{settings.job_port}" in shown.output
-    with pytest.raises(FlinkError, match="has one running; slipway flink status tells"):
+    with pytest.raises(FlinkError, match="Flink is running already; slipway flink status shows it"):
         up(settings, folder)
     assert down(folder) == ["job server"]
     assert running.processes[0].find() is None
@@ -133,7 +133,7 @@ def test_a_port_that_is_taken_is_named_with_the_option_for_another(folder: Path)
     settings = _settings(standalone=True)
     with (
         socket.create_server(("127.0.0.1", settings.rpc_port)),
-        pytest.raises(FlinkError, match=f"port {settings.rpc_port} is taken; name another by --rpc-port"),
+        pytest.raises(FlinkError, match=f"port {settings.rpc_port} is taken; choose another with --rpc-port"),
     ):
         up(settings, folder)
     assert read(folder) is None

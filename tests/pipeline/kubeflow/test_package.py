@@ -71,7 +71,9 @@ def test_nothing_that_only_looks_is_cached_and_no_secret_is_written() -> None:
 
 def test_a_folder_of_the_pod_is_no_bucket(config: Config, tmp_path: Path) -> None:
     local = config.model_copy(update={"push": config.push.model_copy(update={"bucket": "bucket"})})
-    with pytest.raises(ConfigError, match=r"push.bucket: bucket is a folder, and a pod's folders are gone"):
+    with pytest.raises(
+        ConfigError, match=r"push.bucket: bucket is a folder, which would be lost with its pod"
+    ):
         compile_package(local, tmp_path / "package.yaml")
 
 
@@ -83,7 +85,7 @@ def test_workers_elsewhere_could_not_see_a_pods_files(tmp_path: Path) -> None:
 
 
 def test_a_package_has_a_name_that_kfp_knows(config: Config, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"pipeline.json: a package's name ends in \.yaml"):
+    with pytest.raises(ConfigError, match=r"pipeline.json: a package's name must end in \.yaml"):
         compile_package(config, tmp_path / "pipeline.json")
 
 

@@ -18,6 +18,8 @@ from tests.serving.models import digest_of
 from tests.serving.process import Running, run_to_end, start
 from tests.serving.tf_models import write_half_plus, write_litert
 
+pytestmark = pytest.mark.server
+
 FAST = ("--max_num_load_retries=0", "--file_system_poll_wait_seconds=1")
 
 

@@ -15,7 +15,7 @@ import uvloop
 from serving.transport.http2 import frames
 from serving.transport.http2.connection import Http2Limits
 from serving.transport.http2.frames import ErrorCode, Setting
-from tests.serving.h2_client import ECHO, FAIL, MANY, MAX_MESSAGE, SLOW, connected, served
+from tests.serving.transport.h2_client import ECHO, FAIL, MANY, MAX_MESSAGE, SLOW, connected, served
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 CALM = ErrorCode.ENHANCE_YOUR_CALM

@@ -18,7 +18,7 @@ from hpack import Encoder
 from serving.messages.warmup_file import predict_request
 from serving.transport.http2 import frames
 from tests.serving.process import Running, start
-from tests.serving.test_fuzz import scramble
+from tests.serving.test_fuzz import CASES, scramble
 from tests.serving.tf_models import write_half_plus
 
 PREDICT = "/v1/models/default:predict"
@@ -28,6 +28,8 @@ BODY = b'{"instances": [1.0, 2.0]}'
 CHUNKED = (
     b"5\r\n" + BODY[:5] + b"\r\n10;x=y\r\n" + BODY[5:21] + b"\r\n4\r\n" + BODY[21:] + b"\r\n0\r\nt: 1\r\n\r\n"
 )
+
+pytestmark = pytest.mark.server
 Frame = tuple[int, int, int, bytes]
 
 
@@ -191,10 +193,10 @@ def test_a_few_streams(fuzzed: Running) -> None:
     assert answers(fuzzed)
 
 
-@pytest.mark.long
+@pytest.mark.run
 def test_thousands_of_streams_without_growth(fuzzed: Running) -> None:
     for turn in range(4):
-        cases = range(turn * 2000, turn * 2000 + 2000)
+        cases = range(turn * CASES, turn * CASES + CASES)
         fuzz(fuzzed.rest_port, http1_stream, cases)
         fuzz(fuzzed.grpc_port, http2_stream, cases)
         assert answers(fuzzed)

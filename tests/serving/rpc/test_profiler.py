@@ -12,6 +12,8 @@ from serving.rpc.profiler import SERVICE
 from tests.serving.process import start
 from tests.serving.tf_models import write_half_plus
 
+pytestmark = pytest.mark.server
+
 
 def _profile(address: str, token: str = "") -> grpc.StatusCode:
     """Call Profile with an empty request, and return the status."""
