@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -48,11 +49,14 @@ PEERS = {
     "ray": Peer(("ray[serve]",), "/predict"),
 }
 
+#: What the environments hold beside this project's own; that of `benchmarks.transports` is one of them.
+PACKAGES = {name: peer.packages for name, peer in PEERS.items()} | {"transports": ("uvicorn", "h2")}
+
 
 @contextmanager
 def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
     """Runs a server; gives its process, port and path."""
-    python = _environment(name)
+    python = environment_of(name)
     port = free_port()
     process = subprocess.Popen(
         [str(python), str(SCRIPTS / f"{name}_server.py"), str(model), str(port)],
@@ -62,7 +66,7 @@ def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
         start_new_session=True,
     )
     try:
-        _wait(process, port, PEERS[name].path)
+        wait_for(process, port, PEERS[name].path)
         yield process.pid, port, PEERS[name].path
     finally:
         stop(process)
@@ -70,29 +74,32 @@ def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(name: str) -> Path:
+def environment_of(name: str) -> Path:
+    """Make the environment of a peer, once; returns its Python."""
     folder = CACHE / name
     python = folder / "bin" / "python"
     if not (folder / ".done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([str(uv), "venv", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run(
-            [str(uv), "pip", "install", "--python", str(python), *PEERS[name].packages], check=True
-        )
+        subprocess.run([str(uv), "pip", "install", "--python", str(python), *PACKAGES[name]], check=True)
         site = next((folder / "lib").glob("python*")) / "site-packages"
         (site / "zz_slipway.pth").write_text(sysconfig.get_path("purelib") + "\n")
         (folder / ".done").touch()
     return python
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
+def wait_for(process: "subprocess.Popen[bytes]", port: int, path: str, *, speaks_http1: bool = True) -> None:
+    """Wait until a server answers; one of HTTP/2 until it accepts connections."""
     until = time.monotonic() + 180
     while time.monotonic() < until:
         if process.poll() is not None:
             raise RuntimeError(f"the peer ended with {process.returncode}")
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5)
+            if speaks_http1:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5)
+            else:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
             return
         except urllib.error.HTTPError:
             return  # it answers, if only that this is no request
