@@ -56,7 +56,7 @@ def measure(command: list[str], log: Path) -> Cost:
     return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def overrides(folder: Path, epochs: int, data: Path | None = None, light: bool = True) -> list[str]:
+def overrides(folder: Path, epochs: int, data: Path | None = None, optimized: bool = True) -> list[str]:
     """What both sides share, and where this run writes. Any bound would do: speed is measured, not quality."""
     sets = [
         f"train.epochs={epochs}",
@@ -66,19 +66,19 @@ def overrides(folder: Path, epochs: int, data: Path | None = None, light: bool =
         f"push.bucket={folder}/bucket",
         f"pipeline_root={folder}/artifacts",
         f"runs={folder}/runs",
-        *([] if light else ["optimize.enabled=false", "canary.enabled=false"]),
+        *([] if optimized else ["optimize.enabled=false", "canary.enabled=false"]),
         *([f"data.path={data}", "data.make=null"] if data else []),
     ]
     return [part for override in sets for part in ("--set", override)]
 
 
 def pipeline(
-    config: str, folder: Path, epochs: int, data: Path | None = None, light: bool = True
+    config: str, folder: Path, epochs: int, data: Path | None = None, optimized: bool = True
 ) -> tuple[Cost, Summary]:
     """Run the pipeline, with or without the stages that the script has nothing like, and read its own record."""
     folder.mkdir(exist_ok=True)
     cost = measure(
-        [sys.executable, "run_local.py", "--config", config, *overrides(folder, epochs, data, light)],
+        [sys.executable, "run_local.py", "--config", config, *overrides(folder, epochs, data, optimized)],
         folder / "log.txt",
     )
     return cost, read_summary(folder / "runs")
@@ -120,7 +120,7 @@ def compare(path: str, epochs: int | None) -> None:
         folder = Path(name)
         full, summary = pipeline(path, folder / "full", epochs)
         cached, again = pipeline(path, folder / "full", epochs)
-        spine, _ = pipeline(path, folder / "spine", epochs, light=False)
+        spine, _ = pipeline(path, folder / "spine", epochs, optimized=False)
         script = bare(config, folder, epochs, REPOSITORY / config.data.path)
     stages = Table(title=f"{path}, {epochs} epochs: seconds by stage")
     stages.add_column("stage")

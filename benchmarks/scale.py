@@ -27,7 +27,7 @@ CONFIG = REPOSITORY / "configs" / "mnist.yaml"
 FILES = 8
 #: A million rows make 3.2 GB in Transform: below 1 GB a partition, and all of it in the heap (docs/scale.md).
 PARALLELISM, HEAP = 4, "6g"
-#: All up to Transform; the light ones between cost nothing, and their order is that of the graph.
+#: All up to Transform; the small ones between cost nothing, and their order is that of the graph.
 STAGES = ("Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform")
 SHOWN = ("Ingest", "StatisticsGen", "Transform")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")

@@ -107,7 +107,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="recorded in the release")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Serve an older model again: it is released anew, as the newest version, and what came after is withdrawn."""
+    """Serve an older model again: it becomes the newest version, and the models released after it are withdrawn."""
     from pipeline.versions import roll_back
 
     roll_back(console, _load(config), to, reason)

@@ -128,7 +128,7 @@ def build(config: Config) -> list[Any]:
                 user=_user_files(*config.optimize.modules.values(), config.optimize.distilled.module or ""),
             ),
         )
-        optimizer.add_upstream_node(evaluator)  # nothing is made light that Gate 1 refuses
+        optimizer.add_upstream_node(evaluator)  # nothing is optimized that Gate 1 refuses
         stages.append(optimizer)
         released = optimizer.outputs["optimized"]
         verdicts["optimize_verdict"] = optimizer.outputs["verdict"]
