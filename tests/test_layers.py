@@ -22,7 +22,7 @@ FORBIDDEN = {
     "serving": {"pipeline", "components", "data", "tfx", "apache_beam", "tests", "benchmarks"},
     "tests": set(),
 }
-#: Which folders of serving/ each may import; all but transport may import `errors`, `flags`, `process` and `version`.
+#: Which folders of serving/ each may import; all but transport may import top-level modules.
 ROOMS = {
     "transport": set(),
     "messages": set(),
@@ -35,7 +35,7 @@ ROOMS = {
     "rest": {"engine", "inference", "manager", "messages", "ops", "transport"},
     "rpc": {"engine", "inference", "manager", "messages", "ops", "transport"},
 }
-FOR_ALL = {"errors", "flags", "process", "version"}
+FOR_ALL = {"errors", "flags", "private", "process", "version"}
 
 
 def _folders(parent: Path) -> set[str]:

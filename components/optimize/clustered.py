@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from components.optimize.fine_tune import fine_tune, need_tf_keras
-from components.optimize.pruned import _copy
+from components.optimize.fine_tune import copy_of, fine_tune, need_tf_keras
 from components.optimize.technique import InapplicableError, Technique, Work
 
 
@@ -27,7 +26,7 @@ def _build(model: Any, work: Work) -> Any:
             cluster_centroids_init=clustering.CentroidInitialization.KMEANS_PLUS_PLUS,
         )
 
-    wrapped = tf_keras.models.clone_model(_copy(model), clone_function=wrap)
+    wrapped = tf_keras.models.clone_model(copy_of(model), clone_function=wrap)
     if not clustered:
         raise InapplicableError("no layer that can be clustered (Dense, Conv2D, Embedding, LSTM)")
     fine_tune(wrapped, work)

@@ -39,3 +39,12 @@ def fine_tune(model: Any, work: Work, callbacks: list[Any] | None = None) -> int
 def steps_per_epoch(work: Work) -> int:
     """Count the batches of `optimize.fine_tune.batch_size` in the training examples."""
     return sum(1 for _ in training_examples(work.parent, work.config.fine_tune.batch_size))
+
+
+def copy_of(model: Any) -> Any:
+    """Return a copy whose layers can be wrapped without changing the parent's."""
+    import tf_keras
+
+    copy = tf_keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.optimize.fine_tune import fine_tune, need_tf_keras, steps_per_epoch
+from components.optimize.fine_tune import copy_of, fine_tune, need_tf_keras, steps_per_epoch
 from components.optimize.technique import InapplicableError, Technique, Work
 
 
@@ -37,20 +37,11 @@ def _build(model: Any, work: Work) -> Any:
         pruned += 1
         return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule, **arguments)
 
-    wrapped = tf_keras.models.clone_model(_copy(model), clone_function=wrap)
+    wrapped = tf_keras.models.clone_model(copy_of(model), clone_function=wrap)
     if not pruned:
         raise InapplicableError("no layer that can be pruned (Dense, Conv2D, Embedding, LSTM)")
     fine_tune(wrapped, work, [sparsity.UpdatePruningStep()])
     return sparsity.strip_pruning(wrapped)
-
-
-def _copy(model: Any) -> Any:
-    """Return a copy whose layers can be wrapped without changing the parent's."""
-    import tf_keras
-
-    copy = tf_keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 TECHNIQUES = {

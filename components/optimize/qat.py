@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from components.optimize.fine_tune import fine_tune, need_tf_keras
-from components.optimize.pruned import _copy
+from components.optimize.fine_tune import copy_of, fine_tune, need_tf_keras
 from components.optimize.technique import InapplicableError, Technique, Work
 
 
@@ -15,7 +14,7 @@ def _build(model: Any, work: Work) -> Any:
     if unknown:
         raise InapplicableError(f"quantization-aware training does not know {', '.join(unknown)} layers")
     try:
-        aware = tfmot.quantization.keras.quantize_model(_copy(model))
+        aware = tfmot.quantization.keras.quantize_model(copy_of(model))
     except (RuntimeError, ValueError) as error:
         raise InapplicableError(
             f"quantization-aware training does not know this model: {str(error)[:200]}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from serving.errors import UserError
+from serving.private import require
 
 ENDPOINT = "KF_PIPELINES_ENDPOINT"
 _HELP = (
@@ -35,6 +36,12 @@ def connect(host: str | None = None, namespace: str | None = None) -> Any:
         KubeflowError: it cannot be reached, or refuses the credentials.
     """
     import kfp
+
+    require(
+        kfp.Client,
+        *("_get_url_prefix", "_pipelines_api", "_run_api"),
+        why="to create a pipeline without a version, to quote a failed step and to link to the UI",
+    )
 
     class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         """kfp's client tries five times over 25 s, even if it is refused or the address is wrong."""

@@ -15,6 +15,13 @@ from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.messages.protos import meta_graph_pb2
+from serving.private import require
+
+require(
+    Interpreter,
+    *("_interpreter", "_get_full_signature_list", "_get_tensor_details"),
+    why="to run signatures without preparing all tensors on every call",
+)
 
 _SPARE_INTERPRETERS = 8
 

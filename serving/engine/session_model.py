@@ -17,6 +17,11 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 from serving.engine.signature import Signature, TensorSpec
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
+from serving.private import require
+
+require(
+    tf.compat.v1.Session, "_make_callable_from_options", why="to call a graph several times faster than Session.run"
+)
 
 INIT_SIGNATURE = "__saved_model_init_op"
 

@@ -18,6 +18,7 @@ from pipeline.kubeflow import step as entry_point
 from pipeline.kubeflow.config import StepConfig
 from pipeline.kubeflow.package import CONFIG_VARIABLE, compile_package
 from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, artifact_name, plan
+from tests.conftest import REPOSITORY
 
 
 def _with_steps(config: Config, **steps: list[str]) -> Config:
@@ -80,6 +81,28 @@ OTHER = {
     "thresholds": "[{lower_bound: 0.1}]",
     "bucket": "s3://other",
 }
+
+
+@pytest.mark.parametrize(
+    ("edited", "steps"),
+    [
+        ("serving/engine/session_model.py", {"Evaluate", "Optimize", "Release"}),
+        ("serving/transport/listener.py", {"Release"}),
+        ("serving/release/placement.py", {"Release"}),
+        ("components/train/fit.py", {"Train", "Release"}),  # a release records the code it was trained by
+        ("components/ingest/rows.py", {"Prepare data"}),
+        ("pipeline/run.py", set()),
+    ],
+)
+def test_an_edit_changes_the_keys_of_the_steps_that_run_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch, edited: str, steps: set[str]
+) -> None:
+    before = {step.name: step.key for step in plan(config)}
+    read = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: read(path) + (b"# edit" if path == REPOSITORY / edited else b"")
+    )
+    assert {step.name for step in plan(config) if step.key != before[step.name]} == steps
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
