@@ -12,7 +12,7 @@ from kfp import compiler, components, dsl, kubernetes
 
 from pipeline.config import Config, ConfigError
 from pipeline.kubeflow import display
-from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Channels, Step, plan
+from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, Channels, Step, divide
 
 #: The environment variable that holds the configuration. KFP's cache ignores it; the steps' keys stand for it.
 CONFIG_VARIABLE = "SLIPWAY_CONFIG"
@@ -43,7 +43,7 @@ def compile_package(config: Config, path: str | Path) -> list[Step]:
             f"beam.runner is {config.beam.runner}, but its workers cannot read the files in a step's pod. Use "
             "--set beam.runner=direct, and give the step with the data stages more CPU in kubeflow.steps"
         )
-    steps = plan(config)
+    steps = divide(config)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(_pipeline(config, steps), str(path))
     return steps

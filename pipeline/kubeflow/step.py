@@ -23,7 +23,7 @@ from rich.text import Text
 
 from pipeline.config import Config, parse_config
 from pipeline.kubeflow.package import CONFIG_VARIABLE
-from pipeline.kubeflow.steps import PARAMETERS, Step, plan
+from pipeline.kubeflow.steps import PARAMETERS, Step, divide
 from pipeline.progress import Progress
 from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.run import EXIT_CODES
@@ -80,7 +80,7 @@ def _checked(compiled: Config, name: str, key: str) -> Step:
 
     KFP's cache uses the key: results of other code under the same key would be mistaken for those of the old code.
     """
-    step = next((step for step in plan(compiled) if step.name == name), None)
+    step = next((step for step in divide(compiled) if step.name == name), None)
     if step is None or step.key != key:
         raise StepError(
             f"this image holds other code (or another model.py) for the step {name!r} than the package was compiled "

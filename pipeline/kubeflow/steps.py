@@ -90,7 +90,7 @@ class Step:
     has_release: bool
 
 
-def plan(config: Config) -> list[Step]:
+def divide(config: Config) -> list[Step]:
     """Divide the graph of a configuration into its steps.
 
     Raises:

@@ -127,6 +127,7 @@ def _answer_once(server: socket.socket) -> None:
     server.close()
 
 
+@pytest.mark.run
 def test_a_job_server_that_is_lost_during_the_run_is_named(tmp_path: Path) -> None:
     text = (REPOSITORY / "configs" / "digits.yaml").read_text()
     (tmp_path / "c.yaml").write_text(text)

@@ -26,14 +26,14 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
 def test_doctor_finds_what_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
-    good = workspace.slipway("doctor")
+    good = workspace.warm(Path(SLIPWAY), "doctor")
     assert good.code == 0, good.output
     assert "reachable and writable" in good.output
     assert "as locked" in good.output
     (tmp_path / "file").write_text("not a folder")
     text = (REPOSITORY / "configs" / "digits.yaml").read_text()
     (tmp_path / "bad.yaml").write_text(text.replace("bucket: bucket", "bucket: file/bucket"))
-    bad = workspace.slipway("doctor", "-c", "bad.yaml")
+    bad = workspace.warm(Path(SLIPWAY), "doctor", "-c", "bad.yaml")
     assert bad.code == 1
     assert "check push.bucket" in bad.output
     assert not list(tmp_path.glob("**/.slipway-doctor-*"))
@@ -41,7 +41,7 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_mistake_in_the_configuration_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model_name: x\n")
-    done = Workspace(tmp_path).run("c.yaml")
+    done = Workspace(tmp_path).run_cold("c.yaml")
     assert done.code == 2
     assert "c.yaml: data: missing, and required" in done.output
     assert "Traceback" not in done.output

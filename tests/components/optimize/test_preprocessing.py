@@ -57,6 +57,7 @@ def records(name: str, values: list[bytes]) -> list[bytes]:
     return made
 
 
+@pytest.mark.run
 def test_texts_give_equal_ids(texts: Made, tmp_path: Path) -> None:
     said = preprocessing.write(
         texts.parent, texts.preprocess, records("text", [t.encode() for t in ["", *STRANGE]]), tmp_path / "a"
@@ -68,6 +69,7 @@ def test_texts_give_equal_ids(texts: Made, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.run
 def test_where_they_differ_the_graph_is_kept(texts: Made, tmp_path: Path) -> None:
     shorter = texts.preprocess.model_copy(update={"max_length": 2})
     said = preprocessing.write(
@@ -77,6 +79,7 @@ def test_where_they_differ_the_graph_is_kept(texts: Made, tmp_path: Path) -> Non
     assert (tmp_path / "a" / "preprocessing" / "saved_model.pb").exists()
 
 
+@pytest.mark.run
 def test_your_own_preprocessing_stays_a_graph(images: Made, tmp_path: Path) -> None:
     own = PreprocessConfig(module="mine.py", inputs=("image",))
     said = preprocessing.write(images.parent, own, [b""], tmp_path / "a")

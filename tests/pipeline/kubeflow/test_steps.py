@@ -17,7 +17,7 @@ from pipeline.graph import build, make_pipeline
 from pipeline.kubeflow import step as entry_point
 from pipeline.kubeflow.config import StepConfig
 from pipeline.kubeflow.package import CONFIG_VARIABLE, compile_package
-from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, artifact_name, plan
+from pipeline.kubeflow.steps import LOOKED_UP, PARAMETERS, artifact_name, divide
 from tests.conftest import REPOSITORY
 
 
@@ -44,13 +44,13 @@ ALL += ["Trainer", "LatestRelease", "Evaluator", "Optimizer", "Canary", "Pusher"
 )
 def test_a_division_that_cannot_run_is_told(config: Config, steps: dict[str, list[str]], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        plan(_with_steps(config, **steps))
+        divide(_with_steps(config, **steps))
 
 
 def test_all_stages_may_share_one_pod_or_have_one_each(config: Config) -> None:
-    (alone,) = plan(_with_steps(config, everything=ALL))
+    (alone,) = divide(_with_steps(config, everything=ALL))
     assert (alone.inputs, alone.after) == ({}, ())
-    each = plan(_with_steps(config, **{stage: [stage] for stage in ALL}))
+    each = divide(_with_steps(config, **{stage: [stage] for stage in ALL}))
     assert [step.stages for step in each] == [(stage,) for stage in ALL]
     by_name = {step.name: step for step in each}
     assert set(by_name["Trainer"].inputs) >= {"transform_transform_graph", "transform_transformed_examples"}
@@ -60,12 +60,12 @@ def test_all_stages_may_share_one_pod_or_have_one_each(config: Config) -> None:
 def test_a_stage_left_out_of_the_graph_leaves_its_step_out(config: Config) -> None:
     off = config.optimize.model_copy(update={"enabled": False})
     without = config.model_copy(update={"optimize": off})
-    assert "Optimize" not in [step.name for step in plan(without)]
+    assert "Optimize" not in [step.name for step in divide(without)]
 
 
 def test_what_changes_a_result_changes_the_key_and_nothing_else_does(config: Config) -> None:
     def keys(changed: Config) -> dict[str, str]:
-        return {step.name: step.key for step in plan(changed)}
+        return {step.name: step.key for step in divide(changed)}
 
     before = keys(config)
     slower = config.train.model_copy(update={"learning_rate": 0.01})
@@ -97,12 +97,12 @@ OTHER = {
 def test_an_edit_changes_the_keys_of_the_steps_that_run_it(
     config: Config, monkeypatch: pytest.MonkeyPatch, edited: str, steps: set[str]
 ) -> None:
-    before = {step.name: step.key for step in plan(config)}
+    before = {step.name: step.key for step in divide(config)}
     read = Path.read_bytes
     monkeypatch.setattr(
         Path, "read_bytes", lambda path: read(path) + (b"# edit" if path == REPOSITORY / edited else b"")
     )
-    assert {step.name for step in plan(config) if step.key != before[step.name]} == steps
+    assert {step.name for step in divide(config) if step.key != before[step.name]} == steps
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

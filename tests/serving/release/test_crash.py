@@ -107,6 +107,7 @@ def assert_no_debris(bucket_url: str) -> None:
     assert [name for name in names if name.startswith((f"{PRIVATE}/staging", f"{PRIVATE}/trash"))] == []
 
 
+@pytest.mark.run
 def test_a_push_killed_at_any_step_leaves_nothing_torn(bucket_url: str, tmp_path: Path) -> None:
     old, new = fake_model(tmp_path / "old", "old"), fake_model(tmp_path / "new", "new")
     probe = f"{bucket_url}-probe"
@@ -130,6 +131,7 @@ def test_a_push_killed_at_any_step_leaves_nothing_torn(bucket_url: str, tmp_path
         assert_no_debris(url)
 
 
+@pytest.mark.run
 def test_a_rollback_killed_at_any_step_is_done_or_not_done(bucket_url: str, tmp_path: Path) -> None:
     one, two = fake_model(tmp_path / "one", "one"), fake_model(tmp_path / "two", "two")
 
