@@ -34,6 +34,7 @@ SHARING = ("components/optimize",)
 TIERS = ("cluster", "run", "server", "unit")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test its tier, and put the long ones first: workers that share the suite then end together."""
     for item in items:
