@@ -1,4 +1,4 @@
-"""The base of errors that a user can put right, and errors as clients see them: a canonical code and a message."""
+"""The base class of errors that users can fix, and errors as clients see them: a canonical code and a message."""
 
 from enum import IntEnum
 
@@ -49,15 +49,15 @@ _LONGEST = 1024
 
 
 class UserError(Exception):
-    """What the user can put right: the message says what is wrong and what to do.
+    """An error that the user can fix: the message says what is wrong and what to do.
 
-    The command line prints it without a traceback and exits with 2. Subclasses derive from a standard exception too
-    (`class ConfigError(UserError, ValueError)`), so that code can catch them by their kind.
+    The command line prints it without a traceback and exits with 2. Subclasses also derive from a standard exception
+    (`class ConfigError(UserError, ValueError)`), so that code can catch them by type.
     """
 
 
 class ServingError(Exception):
-    """What a request is answered with when it cannot be served."""
+    """An error with a canonical code: the answer to a request, or the reason why a version failed to load."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -66,12 +66,12 @@ class ServingError(Exception):
 
 
 def invalid(message: str) -> ServingError:
-    """An INVALID_ARGUMENT: the request is at fault, whatever the state of the server."""
+    """Return an INVALID_ARGUMENT error: the request is wrong, whatever the state of the server."""
     return ServingError(Code.INVALID_ARGUMENT, message)
 
 
 def from_engine(error: Exception) -> ServingError:
-    """An engine's error: TensorFlow's carry a canonical code, others are internal."""
+    """Return an engine's error as a ServingError: TensorFlow's carry a canonical code, others become INTERNAL."""
     code = getattr(error, "error_code", None)
     if isinstance(code, int) and code in Code._value2member_map_:
         return ServingError(Code(code), str(getattr(error, "message", error)))

@@ -1,4 +1,4 @@
-"""Turns flags into what the parts of the server need, and refuses combinations that cannot be."""
+"""Turns flags into the options of the server's parts, and rejects invalid combinations."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 def check(flags: Flags) -> None:
-    """Raises ServerConfigError for flags that do not go together, naming them."""
+    """Raise ServerConfigError for invalid flags or combinations, naming them."""
     if not flags.port and not flags.grpc_socket_path:
         raise ServerConfigError(
             "server_options.port and server_options.grpc_socket_path are not set: give one"
@@ -39,17 +39,17 @@ def check(flags: Flags) -> None:
         )
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= 65535:
-            raise ServerConfigError(f"--{name}={getattr(flags, name)} is no port: 0 to 65535")
+            raise ServerConfigError(f"--{name}={getattr(flags, name)} must be between 0 and 65535")
     for name in ("rest_api_timeout_in_ms", "max_request_bytes"):
         if getattr(flags, name) <= 0:
-            raise ServerConfigError(f"--{name}={getattr(flags, name)} must be more than 0")
+            raise ServerConfigError(f"--{name}={getattr(flags, name)} must be greater than 0")
 
 
 def models(flags: Flags) -> list[ServedModel]:
-    """The models that the flags ask for.
+    """Return the models that the flags configure.
 
     Raises:
-        ServerConfigError: if there is none, or the configuration file cannot be used.
+        ServerConfigError: there is none, or the configuration file is invalid.
     """
     if flags.model_config_file:
         return read_model_config(flags.model_config_file)
@@ -61,7 +61,7 @@ def models(flags: Flags) -> list[ServedModel]:
 
 
 def manager(flags: Flags, cache: Path, warm_up: WarmUp | None, metrics: Metrics) -> ManagerOptions:
-    """How models are loaded and swapped."""
+    """Return the options of the model manager."""
     both = flags.tensorflow_session_parallelism
     engine = EngineOptions(
         tags=tuple(tag for tag in flags.saved_model_tags.split(",") if tag),
@@ -83,10 +83,10 @@ def manager(flags: Flags, cache: Path, warm_up: WarmUp | None, metrics: Metrics)
 
 
 def batching(flags: Flags) -> BatchingOptions | None:
-    """How requests are joined, if they are and models have no parameters of their own.
+    """Return the batching parameters for all models; None if batching is off.
 
     Raises:
-        ServerConfigError: if the parameters file cannot be used.
+        ServerConfigError: the parameters file is invalid.
     """
     if not flags.enable_batching:
         return None
@@ -96,20 +96,20 @@ def batching(flags: Flags) -> BatchingOptions | None:
 
 
 def own_batching(folder: Path) -> BatchingOptions | None:
-    """A version's own parameters; one without them is not batched, as in TensorFlow Serving.
+    """Return a version's own batching parameters; one without any is not batched, as in TensorFlow Serving.
 
     Raises:
-        ServerConfigError: if they cannot be used.
+        ServerConfigError: the parameters are invalid.
     """
     path = folder / OWN_BATCHING
     return read_batching(str(path)) if path.is_file() else None
 
 
 def rest(flags: Flags) -> RestOptions:
-    """How the REST API behaves.
+    """Return the options of the REST API.
 
     Raises:
-        ServerConfigError: if the monitoring file cannot be used.
+        ServerConfigError: the monitoring file is invalid.
     """
     path = None
     if flags.monitoring_config_file:
@@ -119,5 +119,5 @@ def rest(flags: Flags) -> RestOptions:
 
 
 def limits(flags: Flags) -> Limits:
-    """What a request may ask for."""
+    """Return the limits of a request."""
     return Limits(flags.max_request_bytes, flags.max_tensor_elements, flags.max_batch_rows)

@@ -18,7 +18,7 @@ _PROGRESS_FROM = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Predicts; returns the process's exit code: 0, 1 for an error of the server or a file, 2 for a wrong call."""
+    """Run the command; return its exit code: 0, 1 for an error of the server or a file, 2 for invalid arguments."""
     options = _parser().parse_args(arguments)
     try:
         cert = (options.cert, options.key) if options.cert else None
@@ -46,26 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="slipway predict", description="Asks a model server for predictions."
+        prog="slipway predict", description="Requests predictions from a model server."
     )
     add = parser.add_argument
     add("inputs", nargs="*", help="files or folders: .csv, .jsonl, .tfrecord, .txt, images")
-    add("--data", action="append", default=[], help="a value given right here, as JSON or as text")
-    add("--url", default="http://localhost:8501", help="http://, https://, grpc:// or grpcs:// and HOST:PORT")
+    add("--data", action="append", default=[], help="an input value, as JSON or as text")
+    add("--url", default="http://localhost:8501", help="http://, https://, grpc:// or grpcs://, then HOST:PORT")
     add("--model", default="default", help="the model's name")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--version", type=int, help="a version of it; the latest if not given")
-    which.add_argument("--label", help="or the version with this label")
-    add("--signature", default="", help="the signature; serving_default if not given")
-    add("--format", choices=("table", "csv", "jsonl"), default="table", help="how results are written")
-    add("--output", help="a file for them; standard output if not given")
-    add("--batch_size", type=int, default=32, help="rows in one request")
-    add("--timeout", type=float, default=30.0, help="seconds that a request may take, with its retries")
-    add("--retries", type=int, default=3, help="how often a busy or absent server is asked again")
-    add("--token_file", help="a file with the bearer token")
-    add("--ca", help="the certificate authority of the server")
-    add("--cert", help="the client's certificate")
-    add("--key", help="and its key")
+    which.add_argument("--version", type=int, help="its version; the latest by default")
+    which.add_argument("--label", help="label of the version, instead of --version")
+    add("--signature", default="", help="the signature; serving_default by default")
+    add("--format", choices=("table", "csv", "jsonl"), default="table", help="format of the results")
+    add("--output", help="file for the results; standard output by default")
+    add("--batch_size", type=int, default=32, help="rows per request")
+    add("--timeout", type=float, default=30.0, help="timeout of a request in seconds, including retries")
+    add("--retries", type=int, default=3, help="how often to retry if the server is busy or unavailable")
+    add("--token_file", help="file with the bearer token")
+    add("--ca", help="file with the server's certificate authority")
+    add("--cert", help="file with the client's certificate")
+    add("--key", help="file with the certificate's key")
     return parser
 
 
@@ -74,7 +74,7 @@ def _rows(options: argparse.Namespace, client: Client) -> list[Row] | Iterator[R
     given = [_given(text, inputs) for text in options.data]
     if not options.inputs:
         if not given:
-            raise RowError("nothing to predict on: name files, or give --data")
+            raise RowError("nothing to predict on: pass files or --data")
         return given
     missing = [path for path in options.inputs if not Path(path).exists()]
     if missing:
@@ -91,13 +91,13 @@ def _given(text: str, inputs: Any) -> Row:
         return value
     if len(inputs) != 1:
         raise RowError(
-            f"the model has the inputs {sorted(inputs)}; give --data as an object with each by name"
+            f"the model has the inputs {sorted(inputs)}; pass --data as an object with a value for each"
         )
     return {next(iter(inputs)): value}
 
 
 def _predict(client: Client, rows: Iterable[Row], size: int) -> Iterator[dict[str, Any]]:
-    """One result for each row, asked for in batches."""
+    """Yield one result per row, requested in batches."""
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
     source = iter(rows)

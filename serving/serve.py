@@ -9,17 +9,17 @@ from serving.flags import parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until told to stop; returns the process's exit code."""
+    """Serve until stopped by a signal; return the process's exit code."""
     flags, notices = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # TensorFlow's C++ reads this when it is imported; its notes on CPUs and GPUs tell an operator nothing.
+    # TensorFlow's C++ reads this on import; its messages about CPUs and GPUs are useless to an operator.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for notice in notices:
         logging.getLogger("slipway.server").warning("%s", notice)
     if flags.version:
         print(version_text())
         return 0
-    import uvloop  # from here on late, so that --help and --version answer at once
+    import uvloop  # imported late, like all below, so that --help and --version are fast
 
     from serving.messages.text_config import ServerConfigError
     from serving.server import StartError, run

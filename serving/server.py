@@ -1,4 +1,4 @@
-"""The server as a whole: its parts made and wired, started and stopped."""
+"""The server as a whole: creates, connects, starts and stops its parts."""
 
 import asyncio
 import gc
@@ -33,7 +33,7 @@ from serving.rpc.server import make_server
 from serving.transport.listener import BindError
 
 log = logging.getLogger("slipway.server")
-# Python's 5 ms are what a thread with a finished answer would wait for the event loop to let it go on.
+# With Python's default of 5 ms, a thread with a finished answer could wait that long for the event loop to yield.
 _SWITCH_SECONDS = 0.0005
 
 
@@ -42,11 +42,11 @@ class StartError(UserError, RuntimeError):
 
 
 async def run(flags: Flags) -> None:
-    """Serves until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StartError: if it cannot.
-        ServerConfigError: if the flags or a file they name cannot be used.
+        StartError: the server cannot start.
+        ServerConfigError: the flags, or a file that they name, are invalid.
     """
     options.check(flags)
     models = options.models(flags)
@@ -80,7 +80,7 @@ class Server:
         self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
 
     async def run(self, models: list[ServedModel]) -> None:
-        """Serves these models until a signal comes."""
+        """Serve these models until a signal arrives."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,7 +103,7 @@ class Server:
             rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, self._is_ready)
             await rpc.start(self._flags.grpc_socket_path, "--grpc_socket_path")
             self._rest.started = True
-            _spare_the_collector()
+            _relax_garbage_collection()
             sys.setswitchinterval(_SWITCH_SECONDS)
             print(self._ready_line(), flush=True)
             if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
@@ -124,7 +124,7 @@ class Server:
             await asyncio.to_thread(self._logs.close)
 
     def _load(self, models: list[ServedModel]) -> None:
-        """Waits for the first versions. One bad model among several is reported, and does not stop the others."""
+        """Wait for the first versions. If only some models fail, they are logged, and the others are served."""
         try:
             self._manager.set_models(models)
         except ServingError as error:
@@ -133,7 +133,7 @@ class Server:
             log.error("%s", error.message)
 
     def _prepare(self, model: str, engine: Engine, folder: Path) -> None:
-        """The last steps of a load: the version's own batching parameters must be right, then it is warmed up."""
+        """Finish a load: validate the version's own batching parameters, then warm it up."""
         if self._flags.enable_per_model_batching_parameters:
             options.own_batching(folder)
         if self._flags.enable_model_warmup:
@@ -150,7 +150,7 @@ class Server:
         return not self._rest.draining and not self._manager.not_ready()
 
     async def _poll_config(self, last: Sequence[ServedModel]) -> None:
-        """Reads the model configuration file again and again; errors are logged and change nothing."""
+        """Reload the model configuration file periodically; errors are logged and change nothing."""
         while True:
             await asyncio.sleep(self._flags.model_config_file_poll_wait_seconds)
             try:
@@ -180,11 +180,11 @@ class Server:
         )
 
 
-def _spare_the_collector() -> None:
-    """Takes what is loaded out of the garbage collector's sight, and has it look less often.
+def _relax_garbage_collection() -> None:
+    """Exempt all loaded objects from garbage collection, and collect less often.
 
-    TensorFlow is hundreds of thousands of objects that never go, and a JSON document is thousands of lists that go
-    at once by their reference counts. Walking the former for the latter took ten times as long as parsing.
+    TensorFlow has hundreds of thousands of objects that are never freed; a JSON document has thousands of lists that
+    reference counting frees at once. Scanning the former because of the latter took ten times as long as parsing.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What is running: Slipway's version and the commit it was made from."""
+"""Slipway's version, and the commit that it was built from."""
 
 import os
 import subprocess
@@ -12,9 +12,9 @@ _SOURCES = Path(__file__).resolve().parent.parent
 
 @cache
 def version() -> str:
-    """The version, which pyproject.toml alone says.
+    """Return the version; pyproject.toml is its only source.
 
-    Beside the sources it is read from there: an editable installation's own record may be older than they are.
+    In a checkout it is read from that file: the metadata of an editable installation may be older.
     """
     try:
         with (_SOURCES / "pyproject.toml").open("rb") as file:
@@ -31,16 +31,16 @@ def version() -> str:
 
 @cache
 def commit() -> str:
-    """The git commit, with `-dirty` where tracked files differ from it; empty where nothing tells.
+    """Return the git commit, with `-dirty` if tracked files differ from it; empty if unknown.
 
-    Images are made without the repository's history, and say it in SLIPWAY_COMMIT.
+    Images are built without the repository's history, and set SLIPWAY_COMMIT instead.
     """
     if given := os.environ.get("SLIPWAY_COMMIT"):
         return given
     if not (_SOURCES / ".git").exists():
         return ""
-    # --exclude '*' leaves tags out, so that the commit's own hash is what is described. Nothing is locked or written:
-    # a git of the user's may be at work in the same folder.
+    # --exclude=* ignores tags, so that the output is the commit's hash. Nothing is locked or written: the user may be
+    # running git in the same folder.
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=_SOURCES, capture_output=True, text=True, timeout=10, check=True)

@@ -34,14 +34,16 @@ SHARING = ("components/optimize",)
 TIERS = ("cluster", "run", "server", "unit")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give every test its tier, and the group that one worker runs: its file, or its folder."""
+    if not any(item.get_closest_marker(tier) for tier in TIERS):
+        item.add_marker(pytest.mark.unit)
+    folder = item.path.parent.relative_to(REPOSITORY / "tests").as_posix()
+    item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(item.path)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its tier, and put the long ones first: workers that share the suite then end together."""
-    for item in items:
-        if not any(item.get_closest_marker(tier) for tier in TIERS):
-            item.add_marker(pytest.mark.unit)
-        folder = item.path.parent.relative_to(REPOSITORY / "tests").as_posix()
-        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(item.path)))
+    """Put the long tests first: workers that share the suite then end together."""
     longest: dict[Path, int] = {}
     for item in items:
         longest[item.path] = min(_tier(item), longest.get(item.path, len(TIERS)))

@@ -12,7 +12,7 @@ from serving.messages.dtypes import Array
 
 
 class PredictError(UserError, RuntimeError):
-    """The server refused, or could not be reached. `code` is the canonical status code."""
+    """The server refused the request, or could not be reached. `code` is the canonical status code."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class PredictError(UserError, RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """Which model, and which of its versions; the latest without one."""
+    """A model and one of its versions: the latest, unless a version or label is given."""
 
     model: str
     version: int | None = None
@@ -31,32 +31,32 @@ class Target:
 
 @dataclass(frozen=True)
 class Fields:
-    """A signature's tensors as the server describes them: TensorFlow's type by alias."""
+    """The inputs and outputs of a signature: the names of TensorFlow's types by alias."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
 
 
 class Transport(Protocol):
-    """One way to the server. Errors are PredictError."""
+    """A connection to the server, by REST or gRPC. Errors are PredictError."""
 
     def describe(self, target: Target, timeout: float) -> Fields:
-        """The signature's tensors."""
+        """Return the signature's inputs and outputs."""
 
     def predict(
         self, target: Target, inputs: Mapping[str, Array], fields: Fields, timeout: float
     ) -> dict[str, Array]:
-        """The outputs of one call."""
+        """Return the outputs of one call."""
 
     def status(self, target: Target, timeout: float) -> dict[int, str]:
-        """The state of each version."""
+        """Return the state of each version."""
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
 
 
 def to_array(value: Any, dtype: str) -> Array:
-    """A value as a tensor of a type; text becomes UTF-8 bytes."""
+    """Return a value as a tensor of a type; text becomes UTF-8 bytes."""
     if dtype != "DT_STRING":
         return np.asarray(value, dtype=dtypes.NUMPY[dtype])
     array = np.array(value, dtype=object)

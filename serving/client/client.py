@@ -1,9 +1,9 @@
-"""The client: asks a model server, ours or TensorFlow Serving itself, for predictions.
+"""The client: requests predictions from a model server, ours or TensorFlow Serving itself.
 
     with Client("http://localhost:8501", "digits") as client:
         outputs = client.predict({"image": images})
 
-The URL's scheme chooses the way: `http` and `https` for REST, `grpc` and `grpcs` for gRPC.
+The URL's scheme selects the protocol: `http` and `https` for REST, `grpc` and `grpcs` for gRPC.
 """
 
 import time
@@ -26,14 +26,14 @@ class Client:
     Args:
         url: such as `http://localhost:8501` or `grpc://localhost:8500`.
         model_name: the model.
-        version: one version of it; the latest if None.
-        label: or the version with this label.
+        version: its version; the latest if None.
+        label: the label of the version, instead of `version`.
         signature_name: the signature; the default one if empty.
-        timeout: seconds that a call may take, with its retries.
-        retries: how often a call is made again when the server is away or busy.
-        token: a bearer token, where the server wants one.
-        ca: a file with the server's certificate authority, where it is a private one.
-        cert: files of the client's certificate and key, where the server wants them.
+        timeout: seconds that a call may take, including retries.
+        retries: how often a call is retried if the server is unavailable or busy.
+        token: a bearer token, if the server requires one.
+        ca: file with the server's certificate authority, if it is a private one.
+        cert: files with the client's certificate and key, if the server requires them.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Client:
         self._transport = _transport(url, token, ca, cert)
 
     def predict(self, inputs: Any) -> dict[str, Array]:
-        """The model's outputs by name.
+        """Return the model's outputs by name.
 
         Args:
-            inputs: tensors by input name, or one tensor (anything numpy takes) for a model with one input.
+            inputs: tensors by input name, or one tensor (anything numpy accepts) for a model with one input.
 
         Raises:
-            PredictError: if the server refuses or cannot be reached.
-            ValueError: if the inputs are not those of the model.
+            PredictError: the server refuses the request, or cannot be reached.
+            ValueError: the inputs are not those of the model.
         """
         fields = self.fields()
         named = inputs if isinstance(inputs, Mapping) else {next(iter(fields.inputs)): inputs}
@@ -77,17 +77,17 @@ class Client:
         return self._retry(lambda left: self._transport.predict(self._target, tensors, fields, left))
 
     def fields(self) -> Fields:
-        """The names and types of the signature's inputs and outputs, asked for once."""
+        """Return the names and types of the signature's inputs and outputs, requested only once."""
         if self._fields is None:
             self._fields = self._retry(lambda left: self._transport.describe(self._target, left))
         return self._fields
 
     def status(self) -> dict[int, str]:
-        """The state of each version of the model."""
+        """Return the state of each version of the model."""
         return self._retry(lambda left: self._transport.status(self._target, left))
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._transport.close()
 
     def __enter__(self) -> "Client":
@@ -130,4 +130,4 @@ def _transport(url: str, token: str | None, ca: str | None, cert: tuple[str, str
         from serving.client.rpc import GrpcTransport
 
         return GrpcTransport(url, token=token)
-    raise ValueError(f"server URL {url!r}: write http://, https://, grpc:// or grpcs:// and HOST:PORT")
+    raise ValueError(f"server URL {url!r}: use http://, https://, grpc:// or grpcs://, then HOST:PORT")

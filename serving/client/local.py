@@ -1,4 +1,4 @@
-"""A server on this machine: started, waited for, and stopped at the end."""
+"""Runs a server on this machine: starts it, waits until it is ready, and stops it at the end."""
 
 import contextlib
 import socket
@@ -18,16 +18,16 @@ _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 
 Command = Callable[[int, int], Sequence[str]]
-"""Makes a server's command from its gRPC port and its REST port."""
+"""Returns a server's command for its gRPC port and its REST port."""
 
 
 class ServerError(UserError, RuntimeError):
-    """The server did not start, ended, or was not ready in time; the message says which."""
+    """The server did not start, exited, or was not ready in time; the message says which."""
 
 
 @dataclass
 class ServerProcess:
-    """A server that was started, and where it listens."""
+    """A started server and its ports."""
 
     process: "subprocess.Popen[bytes]"
     grpc_port: int
@@ -41,7 +41,7 @@ class ServerProcess:
 
     @property
     def grpc(self) -> str:
-        """The URL of its gRPC API, as `Client` takes it."""
+        """The URL of its gRPC API, for `Client`."""
         return f"grpc://127.0.0.1:{self.grpc_port}"
 
     def exit_code(self) -> int | None:
@@ -49,14 +49,14 @@ class ServerProcess:
         return self.process.poll()
 
     def last_lines(self, count: int = 20) -> list[str]:
-        """Return the end of what it has printed."""
+        """Return the last lines of its output."""
         with contextlib.suppress(OSError), self.log.open(errors="replace") as file:
             return [line.rstrip() for line in deque(file, count)]
         return []
 
 
 def own_server(*flags: str) -> Command:
-    """Return the command of our own server with these flags, ports aside."""
+    """Return the command of our own server with these flags and the ports."""
     return lambda grpc_port, rest_port: python_module(
         "serving.serve", f"--port={grpc_port}", f"--rest_api_port={rest_port}", *flags
     )
@@ -67,8 +67,8 @@ def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
     """Run a server on free ports of the loopback address, and stop it at the end.
 
     Args:
-        command: makes its command, such as `own_server("--model_base_path=…")`.
-        log: the file for what it prints.
+        command: returns its command, such as `own_server("--model_base_path=…")`.
+        log: the file for its output.
 
     Raises:
         ServerError: the program cannot be run.
@@ -83,7 +83,7 @@ def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment(),
-                start_new_session=True,  # a Ctrl-C in the terminal is for whoever started it
+                start_new_session=True,  # Ctrl-C in the terminal must not stop it
             )
         except OSError as error:
             raise ServerError(f"cannot run {arguments[0]}: {error.strerror}") from error
@@ -96,19 +96,19 @@ def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
 def wait_until_ready(
     server: ServerProcess, model_name: str, seconds: float, version: int | None = None
 ) -> float:
-    """Wait until a version of a model is available by REST and by gRPC; returns the seconds that it took.
+    """Wait until a version of a model is available by REST and by gRPC; return how many seconds that took.
 
     Args:
         server: the server.
         model_name: the model.
         seconds: how long to wait.
-        version: which of its versions; any if left out.
+        version: its version; any if None.
 
     Raises:
-        ServerError: the server ended, or the model is not available in time.
+        ServerError: the server exited, or the model is not available in time.
     """
     started = time.monotonic()
-    state = "it does not answer"
+    state = "the server does not answer"
     with (
         Client(server.rest, model_name, timeout=5.0, retries=0) as rest,
         Client(server.grpc, model_name, timeout=5.0, retries=0) as grpc,
@@ -116,11 +116,11 @@ def wait_until_ready(
         while time.monotonic() - started < seconds:
             code = server.exit_code()
             if code is not None:
-                raise ServerError(f"the server ended with exit code {code} while loading the model")
+                raise ServerError(f"the server stopped with exit code {code} while loading the model")
             try:
                 states = rest.status()
                 state = f"its state is {states.get(version, 'unknown') if version else states}"
-                # gRPC opens last, and answers only then.
+                # The gRPC port opens last.
                 if _available(states, version) and _available(grpc.status(), version):
                     return time.monotonic() - started
             except PredictError as error:
@@ -135,13 +135,13 @@ def _available(states: dict[int, str], version: int | None) -> bool:
 
 
 def free_port() -> int:
-    """Find a port of the loopback address on which nothing listens."""
+    """Find a free port of the loopback address."""
     (port,) = free_ports(1)
     return port
 
 
 def free_ports(count: int) -> list[int]:
-    """Find several such ports, no two of them the same."""
+    """Find several different free ports of the loopback address."""
     with contextlib.ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -150,7 +150,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process: by SIGTERM, and by force if it has not ended within 15 seconds."""
+    """Stop a process: by SIGTERM, and by SIGKILL if it has not exited after 15 seconds."""
     if process.poll() is not None:
         return
     process.terminate()

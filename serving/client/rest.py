@@ -1,4 +1,4 @@
-"""The client over REST."""
+"""The client's REST transport."""
 
 import base64
 import json
@@ -32,9 +32,9 @@ class RestTransport:
 
     Args:
         url: `http://host:port` or `https://host:port`.
-        token: a bearer token, where the server wants one.
-        ca: a file with the certificate authority of the server, where it is a private one.
-        cert: files of the client's certificate and key, where the server wants them.
+        token: a bearer token, if the server requires one.
+        ca: file with the server's certificate authority, if it is a private one.
+        cert: files with the client's certificate and key, if the server requires them.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class RestTransport:
             response = self._http.request(method, path, content=body, timeout=timeout)
         except httpx.TimeoutException as error:
             raise PredictError(
-                Code.DEADLINE_EXCEEDED, f"{self._http.base_url}: no answer in {timeout:g} s"
+                Code.DEADLINE_EXCEEDED, f"{self._http.base_url}: no answer within {timeout:g} s"
             ) from error
         except httpx.HTTPError as error:
             raise PredictError(Code.UNAVAILABLE, f"cannot reach {self._http.base_url}: {error}") from error
         try:
-            # Python's parser, because the server may answer NaN and Infinity.
+            # Python's parser, because the server's answer may contain NaN and Infinity.
             document = json.loads(response.content)
         except ValueError:
             document = None
@@ -135,7 +135,7 @@ def _bytes_to_json(value: Any) -> Any:
 
 def _dump(document: dict[str, Any]) -> bytes:
     if any(isinstance(value, list | float) for value in document["inputs"].values()):
-        # A list here holds bytes or a NaN, which only Python's writer knows.
+        # A list here holds bytes, or NaN or Infinity, which only Python's encoder can write.
         return json.dumps(document, default=lambda value: value.tolist()).encode()
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 

@@ -1,4 +1,4 @@
-"""Rows to predict on, read from the files that people have: CSV, JSON lines, TFRecord, images, text."""
+"""Reads the rows to predict on from files: CSV, JSON lines, TFRecord, images, text."""
 
 import base64
 import csv
@@ -19,15 +19,15 @@ class RowError(UserError, ValueError):
 
 
 def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
-    """The rows of a file, each a value for every input of the model.
+    """Yield the rows of a file, each with a value for every input of the model.
 
     Args:
-        path: `.csv` with a header, `.jsonl`, `.tfrecord`, an image, `.txt` with a text on each line, or a folder
-            of such files.
+        path: `.csv` with a header, `.jsonl`, `.tfrecord`, an image, `.txt` with one text per line, or a folder of
+            such files.
         inputs: the model's inputs and their types.
 
     Raises:
-        RowError: if the file is of no known kind, or a row does not fit.
+        RowError: the file type is unknown, or a row does not match the model's inputs.
     """
     if path.is_dir():
         for child in sorted(path.iterdir()):
@@ -51,7 +51,7 @@ def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
             yield {alias: line}
     else:
         raise RowError(
-            f"{path}: {suffix or 'no suffix'} is not known; use .csv, .jsonl, .tfrecord, .txt or images"
+            f"{path}: unknown file type ({suffix or 'no suffix'}); use .csv, .jsonl, .tfrecord, .txt or images"
         )
 
 
@@ -101,7 +101,9 @@ def _decode(value: Any) -> Any:
 
 def _only(path: Path, inputs: Mapping[str, str]) -> str:
     if len(inputs) != 1:
-        raise RowError(f"{path}: the model has the inputs {sorted(inputs)}; give an object with each by name")
+        raise RowError(
+            f"{path}: the model has the inputs {sorted(inputs)}; use objects with a value for each"
+        )
     return next(iter(inputs))
 
 

@@ -1,4 +1,4 @@
-"""The client over gRPC."""
+"""The client's gRPC transport."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,9 +24,9 @@ class GrpcTransport:
     Args:
         address: `host:port` or `unix:path`.
         secure: whether to use TLS.
-        token: a bearer token, where the server wants one.
-        ca: a file with the certificate authority of the server, where it is a private one.
-        cert: files of the client's certificate and key, where the server wants them.
+        token: a bearer token, if the server requires one.
+        ca: file with the server's certificate authority, if it is a private one.
+        cert: files with the client's certificate and key, if the server requires them.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the server needs of an engine."""
+"""The interface of engines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -19,10 +19,10 @@ class Engine(Protocol):
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
     ) -> dict[str, Array]:
-        """Computes the outputs of a signature; inputs are complete and of the right type."""
+        """Compute the outputs of a signature; the inputs are complete and have the right types."""
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """Runs by tensor names, for several signatures in one go."""
+        """Run the model by tensor names, for several signatures in one run."""
 
     def close(self) -> None:
-        """Frees what the model holds."""
+        """Free the model's resources."""

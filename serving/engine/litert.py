@@ -1,4 +1,4 @@
-"""LiteRT models, run by ai-edge-litert: the fast path on CPU, and no TensorFlow is imported for it."""
+"""LiteRT models, run by ai-edge-litert: the fast path on CPUs, without importing TensorFlow."""
 
 import threading
 from collections import deque
@@ -27,11 +27,11 @@ _SPARE_INTERPRETERS = 8
 
 
 class LiteRTModel:
-    """A loaded model. An interpreter serves one call at a time; there are as many as calls at once need."""
+    """A loaded model. An interpreter runs one call at a time; more are created as concurrent calls need them."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self.path = path
-        # Given as bytes, so that deleting or replacing the file cannot disturb a model that is being served.
+        # Loaded as bytes, so that deleting or replacing the file cannot affect a model that is being served.
         self._content = path.read_bytes()
         self._threads = threads
         self._spare: deque[_Runner] = deque(maxlen=_SPARE_INTERPRETERS)
@@ -48,18 +48,18 @@ class LiteRTModel:
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
     ) -> dict[str, Array]:
-        """Computes the outputs of a signature."""
+        """Compute the outputs of a signature."""
         target = self._targets[signature_name]
         try:
             runner = self._spare.pop()
         except IndexError:
             runner = self._new_runner()
         outputs = runner.run(target, inputs, output_filter or list(target.outputs))
-        self._spare.append(runner)  # after a failure it is dropped instead: its tensors may be half resized
+        self._spare.append(runner)  # after a failure it is dropped instead: its tensors may be partly resized
         return outputs
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """Runs the signature whose inputs and outputs have these tensor names."""
+        """Run the signature whose inputs and outputs have these tensor names."""
         names = {name for name, _ in feeds}
         for signature_name, signature in self.signatures.items():
             outputs = {spec.tensor_name: alias for alias, spec in signature.outputs.items()}
@@ -71,7 +71,7 @@ class LiteRTModel:
         raise ServingError(Code.UNIMPLEMENTED, "a LiteRT model runs one signature at a time")
 
     def close(self) -> None:
-        """Frees the interpreters."""
+        """Free the interpreters."""
         self._spare.clear()
 
     def _new_runner(self) -> "_Runner":
@@ -82,7 +82,7 @@ class LiteRTModel:
 
 
 class _Target:
-    """Where a signature's tensors lie in the file."""
+    """A signature and the indices of its tensors in the model."""
 
     def __init__(
         self, signature: Signature, subgraph: int, inputs: dict[str, int], outputs: dict[str, int]
@@ -94,11 +94,11 @@ class _Target:
 
 
 class _Runner:
-    """One interpreter and the shapes it was last prepared for."""
+    """One interpreter, and the input shapes for which its tensors are allocated."""
 
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
-        # Below the public class, whose signature runner prepares all tensors anew on every call.
+        # Not the public class, whose signature runner allocates all tensors again on every call.
         self._engine = interpreter._interpreter
         self._shapes: dict[int, dict[int, tuple[int, ...]]] = {}
         self._lock = threading.Lock()
@@ -116,7 +116,7 @@ class _Runner:
             try:
                 self._engine.AllocateTensors(subgraph)
             except RuntimeError as error:
-                raise invalid(f"the model cannot take inputs of these shapes: {error}") from error
+                raise invalid(f"the model does not accept inputs of these shapes: {error}") from error
             self._shapes[subgraph] = shapes
         for index, value in fitted.items():
             self._engine.SetTensor(index, value, subgraph)
@@ -125,18 +125,18 @@ class _Runner:
 
 
 def load(path: Path, *, threads: int = 1) -> LiteRTModel:
-    """Loads a `.tflite` file.
+    """Load a `.tflite` file.
 
     Raises:
-        ServingError: if it is not one, or needs operations that LiteRT lacks.
+        ServingError: the file is not a LiteRT model, or needs operations that LiteRT lacks.
     """
     return LiteRTModel(path, threads)
 
 
 def _fit(alias: str, value: Array, spec: TensorSpec) -> Array:
-    """A value in the rank that the model has; only the batch, its first dimension, may differ in size.
+    """Return a value in the model's shape; only the first dimension, the batch, may differ in size.
 
-    Values of another rank but with as many elements in a row are reshaped, as TensorFlow Serving does it.
+    Values of another rank but with the same number of elements per row are reshaped, as in TensorFlow Serving.
     """
     if spec.shape is None:
         return value
@@ -217,7 +217,7 @@ def _target(
 
 
 def _plain(tensor_name: str) -> str:
-    """A tensor's name as a client would say it: without the converter's prefix and suffix."""
+    """Return a tensor's name as clients know it: without the converter's prefix and suffix."""
     return tensor_name.removeprefix("serving_default_").removesuffix(":0")
 
 

@@ -1,7 +1,7 @@
-"""The signatures that older tools stored inside a `.tflite` file, as TensorFlow Serving reads them.
+"""Reads the signatures that older tools stored in `.tflite` files, as TensorFlow Serving does.
 
 They are a FlexBuffer map of serialized SignatureDefs, in the metadata entry `signature_defs_metadata` of the file.
-LiteRT's own interpreter knows only the newer table of signatures.
+LiteRT's own interpreter reads only the newer signature table.
 """
 
 from flatbuffers import flexbuffers, number_types  # type: ignore[import-untyped]
@@ -15,7 +15,7 @@ _BUFFER_DATA = 4
 
 
 def stored_signatures(content: bytes) -> dict[str, bytes]:
-    """The serialized SignatureDefs of a LiteRT file by name; none if it has none."""
+    """Return the serialized SignatureDefs of a LiteRT file by name; empty if it has none."""
     data = bytearray(content)
     model = Table(data, int.from_bytes(data[:4], "little"))
     buffers = _tables(model, _MODEL_BUFFERS)

@@ -9,7 +9,7 @@ from serving.errors import Code, ServingError
 
 LITERT_FILE = "model.tflite"
 PREPROCESSING = "preprocessing"
-"""A SavedModel beside `model.tflite` whose outputs are the LiteRT model's inputs."""
+"""The folder next to `model.tflite` with a SavedModel whose outputs are the LiteRT model's inputs."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class EngineOptions:
     """How models are opened.
 
     Attributes:
-        tags: of the SavedModel's graph.
-        prefer_litert: take `model.tflite` where a folder holds both.
-        intra_op_threads: TensorFlow's threads inside an operation.
-        inter_op_threads: across operations; -1 is the caller's own thread.
-        litert_threads: LiteRT's threads for one call.
+        tags: the tags of the SavedModel's graph.
+        prefer_litert: use `model.tflite` if a folder has both formats.
+        intra_op_threads: TensorFlow's threads within an operation.
+        inter_op_threads: TensorFlow's threads across operations; -1 for the caller's thread.
+        litert_threads: LiteRT's threads per call.
     """
 
     tags: tuple[str, ...] = ("serve",)
@@ -32,10 +32,10 @@ class EngineOptions:
 
 
 def open_engine(folder: Path, options: EngineOptions) -> Engine:
-    """Loads the model in a version's folder.
+    """Load the model in a version's folder.
 
     Raises:
-        ServingError: if the folder holds no model that can be loaded.
+        ServingError: the folder has no model that can be loaded.
     """
     has_litert = (folder / LITERT_FILE).is_file()
     has_saved_model = any((folder / f"saved_model.{kind}").is_file() for kind in ("pb", "pbtxt", "cpb"))
@@ -56,11 +56,11 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
 
 def _open_saved_model(folder: Path, options: EngineOptions) -> Engine:
     try:
-        from serving.engine import saved_model  # late: this is what imports TensorFlow
+        from serving.engine import saved_model  # imported late, because it imports TensorFlow
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
-        message = f"{folder} holds a SavedModel, and tensorflow is not installed: pip install tensorflow"
+        message = f"{folder} holds a SavedModel, but tensorflow is not installed: pip install tensorflow"
         raise ServingError(Code.FAILED_PRECONDITION, message) from error
     try:
         return saved_model.load(

@@ -1,4 +1,4 @@
-"""A LiteRT model with its preprocessing, a small SavedModel, before it."""
+"""A LiteRT model combined with its preprocessing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from serving.messages.dtypes import Array
 
 
 class PreprocessedModel:
-    """Runs one engine on another's outputs, matched by name.
+    """Runs a model on the outputs of its preprocessing, matched by name.
 
-    Every signature of either is offered; where the other has none of that name, its default one is run. Outputs
+    It has all signatures of both engines; if one of them lacks a signature, its default one is run instead. Outputs
     of the preprocessing that the model does not take are dropped.
     """
 
@@ -28,8 +28,8 @@ class PreprocessedModel:
             if missing:
                 raise ServingError(
                     Code.FAILED_PRECONDITION,
-                    f"preprocessing signature '{before}' does not give {missing}, which model.tflite's signature "
-                    f"'{name}' takes; it gives {sorted(have)}",
+                    f"preprocessing signature '{before}' does not return {missing}, which model.tflite's signature "
+                    f"'{name}' takes; it returns {sorted(have)}",
                 )
         self.signatures: dict[str, Signature] = {
             name: Signature(
@@ -48,19 +48,19 @@ class PreprocessedModel:
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None
     ) -> dict[str, Array]:
-        """Preprocesses, then runs the model."""
+        """Preprocess the inputs, then run the model."""
         wanted = list(self._second.signatures[self._after[signature_name]].inputs)
         between = self._first.run(self._before[signature_name], inputs, wanted)
         return self._second.run(self._after[signature_name], between, output_filter)
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """Not possible across two models."""
+        """Raise ServingError: it is not possible across two models."""
         raise ServingError(
             Code.UNIMPLEMENTED, "a LiteRT model with preprocessing runs one signature at a time"
         )
 
     def close(self) -> None:
-        """Frees both."""
+        """Free both engines."""
         self._first.close()
         self._second.close()
 

@@ -1,6 +1,6 @@
 """Batches for a model that takes one example at a time, as LiteRT's text models do.
 
-Each example runs at its own length: what would be padding in a batch costs nothing, and cannot change an answer.
+Each example runs at its own length: without padding, which costs time and can change an answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from serving.messages.dtypes import Array
 
 
 def takes_single_rows(engine: Engine) -> bool:
-    """Whether the model's batch dimension is fixed at 1."""
+    """Return whether the model's batch dimension is fixed at 1."""
     specs = [spec for signature in engine.signatures.values() for spec in signature.inputs.values()]
     return bool(specs) and all(spec.shape is not None and spec.shape[:1] == (1,) for spec in specs)
 
 
 class RowByRow:
-    """Runs an engine once for each example of a batch, and joins the answers."""
+    """Runs an engine once for each example of a batch, and concatenates the answers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -59,7 +59,7 @@ class RowByRow:
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """As the engine does it: by tensor names there is no batch to cut."""
+        """Run the engine as it is: with tensor names there is no batch to split."""
         return self._engine.run_tensors(feeds, fetches)
 
     def close(self) -> None:

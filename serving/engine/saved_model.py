@@ -1,8 +1,8 @@
 """Loads a SavedModel as TensorFlow Serving's C++ loader does.
 
-`tf.saved_model.load` rebuilds Python objects and so accepts models that the C++ server refuses (a model
-whose variables are not restored by its restore op, for one). Here, as there, only the graph counts: import
-the graph of the wanted tags, run `restore_op`, run the init op with the assets. What loads here loads there.
+`tf.saved_model.load` rebuilds Python objects and so accepts models that the C++ server refuses (for example, a model
+whose restore op does not restore its variables). Here, as in C++, only the graph counts: import the graph with the
+given tags, run `restore_op`, run the init op with the assets. What loads here also loads in TensorFlow Serving.
 """
 
 from collections.abc import Iterable
@@ -32,18 +32,18 @@ def load(
     intra_op_threads: int = 1,
     inter_op_threads: int = -1,
 ) -> SavedModel:
-    """Loads the SavedModel in a directory.
+    """Load the SavedModel in a directory.
 
     Args:
         path: the directory that holds `saved_model.pb`.
-        tags: the tags of the wanted graph, all of them.
-        intra_op_threads: TensorFlow's threads inside one operation.
+        tags: all tags of the graph to load.
+        intra_op_threads: TensorFlow's threads within an operation.
         inter_op_threads: threads across operations; -1 runs the graph in the caller's thread, which is by far
-            the cheapest for small models (66 µs against 203 for a CNN of 14k parameters).
+            the cheapest for small models (66 µs instead of 203 µs for a CNN with 14k parameters).
 
     Raises:
-        SavedModelError: if there is no SavedModel, or none with those tags.
-        tf.errors.OpError: if the graph or its variables cannot be restored.
+        SavedModelError: there is no SavedModel, or none with those tags.
+        tf.errors.OpError: the graph or its variables cannot be restored.
     """
     directory = Path(path)
     meta_graph = _read_meta_graph(directory, set(tags))
@@ -74,7 +74,7 @@ def _read_meta_graph(directory: Path, tags: set[str]) -> meta_graph_pb2.MetaGrap
         )
     try:
         saved_model = loader_impl.parse_saved_model(str(directory))
-    except OSError as error:  # what TensorFlow's parser raises for a file cut short
+    except OSError as error:  # what TensorFlow's parser raises for a truncated file
         raise SavedModelError(f"{directory}: cannot parse the SavedModel: {error}") from error
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == tags:
@@ -87,7 +87,7 @@ def _read_meta_graph(directory: Path, tags: set[str]) -> meta_graph_pb2.MetaGrap
 
 
 def _asset_feeds(directory: Path, meta_graph: meta_graph_pb2.MetaGraphDef) -> list[tuple[str, Array]]:
-    """The tensors that must be told where this copy of the model keeps its asset files."""
+    """Return the tensors that take the paths of the asset files, with the paths in this copy of the model."""
     definitions = list(meta_graph.asset_file_def)
     if not definitions and "saved_model_assets" in meta_graph.collection_def:
         for packed in meta_graph.collection_def["saved_model_assets"].any_list.value:
@@ -111,7 +111,7 @@ def _restore(
 ) -> None:
     prefix = directory / "variables" / "variables"
     if not prefix.with_suffix(".index").exists():
-        return  # a model without variables has none to restore
+        return  # the model has no variables
     saver = meta_graph.saver_def
     feeds = [(saver.filename_tensor_name, np.array(str(prefix).encode(), dtype=object)), *assets]
     _run_target(session, saver.restore_op_name, feeds)
@@ -123,7 +123,7 @@ def _initialize(
     meta_graph: meta_graph_pb2.MetaGraphDef,
     assets: list[tuple[str, Array]],
 ) -> None:
-    """Runs the op that fills tables and the like; older exports name it in a collection."""
+    """Run the op that initializes tables and other resources; older exports name it in a collection."""
     if INIT_SIGNATURE in meta_graph.signature_def:
         name = meta_graph.signature_def[INIT_SIGNATURE].outputs[INIT_SIGNATURE].name
     else:

@@ -1,6 +1,6 @@
 """A loaded SavedModel, run in the caller's thread.
 
-One callable is made for each signature and set of outputs, once: that is several times cheaper per call than
+A callable is created once for each signature and set of outputs: it is several times cheaper per call than
 `Session.run` or a Python signature.
 """
 
@@ -31,8 +31,8 @@ class SavedModel:
 
     Attributes:
         path: the directory it was loaded from.
-        signatures: what can be asked of it, by name.
-        signature_defs: the same as the SavedModel's own messages, init op included, for GetModelMetadata.
+        signatures: its signatures by name.
+        signature_defs: the SavedModel's own SignatureDefs, init op included, for GetModelMetadata.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class SavedModel:
         inputs: Mapping[str, Array],
         output_filter: Collection[str] | None = None,
     ) -> dict[str, Array]:
-        """Computes the outputs of a signature.
+        """Compute the outputs of a signature.
 
         Args:
             signature_name: a key of `signatures`.
-            inputs: every input of the signature by its alias; those with a default may be left out.
-            output_filter: the outputs wanted; all of them if None.
+            inputs: every input of the signature by alias; those with a default may be omitted.
+            output_filter: the outputs to compute; all if None.
 
         Raises:
-            KeyError: for a signature or output that the model does not have.
-            ValueError: for inputs that are missing or not known.
-            tf.errors.OpError: if the graph itself fails.
+            KeyError: the model does not have the signature or output.
+            ValueError: inputs are missing or unknown.
+            tf.errors.OpError: the graph itself fails.
         """
         try:
             signature = self.signatures[signature_name]
@@ -93,7 +93,7 @@ class SavedModel:
         return dict(zip(wanted, fetched, strict=True))
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """Runs the graph by tensor names: several signatures can share one run this way."""
+        """Run the graph by tensor names: this way several signatures can share one run."""
         key = (tuple(name for name, _ in feeds), tuple(fetches))
         call = self._callables.get(key)
         if call is None:
@@ -105,7 +105,7 @@ class SavedModel:
         return [_array(value) for value in call(*[value for _, value in feeds])]
 
     def close(self) -> None:
-        """Frees the session and what it holds; calling it twice is harmless."""
+        """Free the session and its resources; calling it twice is harmless."""
         self._callables.clear()
         self._session.close()
 
@@ -130,7 +130,7 @@ def _make_callable(
 
 
 def _array(value: Any) -> Array:
-    """An output as an array; TensorFlow returns scalars, and strings among them, as bare values."""
+    """Return an output as an array; TensorFlow returns scalars, strings included, as bare values."""
     if isinstance(value, np.ndarray):
         return value
     scalar: Array = np.empty((), object if isinstance(value, bytes) else np.asarray(value).dtype)

@@ -1,4 +1,4 @@
-"""What a model can be asked: its signatures, in the same terms for every backend."""
+"""The signatures of a model, in the same terms for every engine."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +18,9 @@ class TensorSpec:
     """One input or output of a signature.
 
     Attributes:
-        tensor_name: what the engine calls the tensor (`x:0` in a graph).
+        tensor_name: the engine's name of the tensor (`x:0` in a graph).
         dtype: TensorFlow's name of the type, such as `DT_FLOAT`.
-        shape: one entry per dimension, None where it may vary; None as a whole where the rank may vary.
+        shape: one entry per dimension, None if its size may vary; None instead of a tuple if the rank may vary.
     """
 
     tensor_name: str
@@ -35,7 +35,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """A named function of the model: tensors by alias, and inputs that may be left out, with their values."""
+    """A named function of the model: its tensors by alias, and the default values of inputs that may be omitted."""
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]

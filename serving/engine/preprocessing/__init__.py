@@ -1,5 +1,5 @@
-"""Preprocessing without TensorFlow, for LiteRT models: encoded images and raw text to what a model reads.
+"""Preprocessing of LiteRT models without TensorFlow: from encoded images and raw text to a model's inputs.
 
-It repeats, in numpy, what the built-in tf.Transform functions compute. The optimizer compares the two on real
-examples before it trusts this one (see components/optimize/preprocessing.py), and falls back to a SavedModel.
+It computes in numpy what the built-in tf.Transform functions compute. The optimizer compares the two on real
+examples before it uses this one (see components/optimize/preprocessing.py), and otherwise falls back to a SavedModel.
 """

@@ -1,4 +1,4 @@
-"""The preprocessing of `preprocessing.json` as an engine, to stand before a LiteRT model. No TensorFlow."""
+"""The preprocessing of `preprocessing.json` as an engine, to run before a LiteRT model, without TensorFlow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ EXAMPLES_SIGNATURE = "serve_examples"
 
 
 class PreprocessingEngine:
-    """Turns one raw feature, strings [batch], into what the model reads under the same name.
+    """Converts one raw feature, strings [batch], to the model's input of the same name.
 
-    Signatures: `serving_default` takes the feature, `serve_examples` takes `examples`, serialized tf.Example.
+    Signatures: `serving_default` takes the feature, `serve_examples` takes `examples`, serialized tf.Examples.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class PreprocessingEngine:
         return {self._feature: self._function(values)}
 
     def run_tensors(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
-        """Not offered: it stands before a model, and is never asked alone."""
-        raise ServingError(Code.UNIMPLEMENTED, "preprocessing is not a model of its own")
+        """Raise ServingError: preprocessing is never run alone."""
+        raise ServingError(Code.UNIMPLEMENTED, "preprocessing cannot be run without its model")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to free."""
 
 
 def _of_example(record: bytes, feature: str) -> bytes:
@@ -81,7 +81,7 @@ def load(folder: Path) -> PreprocessingEngine:
     """Load the preprocessing of a version's folder.
 
     Raises:
-        ServingError: its files are missing or damaged.
+        ServingError: the files of the preprocessing are missing or damaged.
     """
     spec = read_spec(folder)
     if isinstance(spec, ImageSpec):
@@ -122,4 +122,4 @@ def _bytes(value: object, feature: str) -> bytes:
         return value
     if isinstance(value, str):
         return value.encode()
-    raise invalid(f"input '{feature}' takes strings, one for each example")
+    raise invalid(f"input '{feature}' takes strings, one per example")

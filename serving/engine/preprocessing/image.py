@@ -1,4 +1,4 @@
-"""Images: encoded bytes to numbers, by Pillow and numpy."""
+"""Decodes images, by Pillow and numpy."""
 
 import io
 
@@ -15,7 +15,7 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> Array:
     """Decode a PNG, JPEG, GIF or BMP image to float32 [height, width, channels] in 0..1.
 
     Raises:
-        ServingError: the bytes are no such image.
+        ServingError: the bytes are not such an image.
     """
     height, width, channels = shape
     try:
@@ -31,7 +31,7 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> Array:
 
 
 def _resize(pixels: Array, height: int, width: int) -> Array:
-    """Bilinear, with half-pixel centres and no smoothing: what tf.image.resize does by default."""
+    """Resize bilinearly, with half-pixel centers and without antialiasing, as tf.image.resize does by default."""
     rows, rows_next, down = _neighbours(pixels.shape[0], height)
     columns, columns_next, right = _neighbours(pixels.shape[1], width)
     right = right[None, :, None]

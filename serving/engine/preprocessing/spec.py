@@ -1,4 +1,4 @@
-"""`preprocessing.json`: what is to be done before `model.tflite`, in data instead of a graph."""
+"""`preprocessing.json`: the preprocessing of `model.tflite`'s inputs, as data instead of a graph."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ SPEC_FILE = "preprocessing.json"
 
 
 class ImageSpec(BaseModel):
-    """Encoded images to float32 [batch, height, width, channels] in 0..1."""
+    """From encoded images to float32 [batch, height, width, channels] in 0..1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,14 +21,14 @@ class ImageSpec(BaseModel):
 
 
 class TextSpec(BaseModel):
-    """Text to int64 [batch, words]: ids of its words, 1 for an unknown one, 0 after the end."""
+    """From text to int64 [batch, words]: the ids of its words, 1 for unknown words, 0 after the end."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["text"] = "text"
     feature: str
     vocabulary: str = Field(
-        description="file beside this one: a word a line; the first has the id `first_id`"
+        description="file next to this one with one word per line; the first word has the id `first_id`"
     )
     first_id: int
     max_length: int
@@ -47,10 +47,10 @@ def write_spec(spec: Spec, folder: Path) -> None:
 
 
 def read_spec(folder: Path) -> Spec:
-    """Read it back.
+    """Read `preprocessing.json` from a model's folder.
 
     Raises:
-        ServingError: it is damaged, or of a kind that this program does not know.
+        ServingError: the file is damaged, or of an unknown kind.
     """
     path = folder / SPEC_FILE
     try:
