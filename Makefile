@@ -18,8 +18,7 @@ BUILD = $(CONTAINER) build --quiet --build-arg VERSION=$$(sed -n 's/^version = "
 run: .venv/.installed
 	@$(BIN)/python run_local.py --config $(CONFIG)
 
-# Each file (in one case a folder) is one worker's, so that its tests share their runs and servers.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 
 test: .venv/.installed
 	@$(PYTEST)

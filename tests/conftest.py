@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import warm
 
@@ -30,16 +32,27 @@ USERS_OWN = ("pipeline", "components", "serving", "data", "test", "types")
 
 
 #: Folders whose files share what is dear to make.
-SHARING = ("components/optimize",)
+SHARING = ("tests/components/optimize/",)
 TIERS = ("cluster", "run", "server", "unit")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test its tier, and the group that one worker runs: its file, or its folder."""
+    """Give every test its tier."""
     if not any(item.get_closest_marker(tier) for tier in TIERS):
         item.add_marker(pytest.mark.unit)
-    folder = item.path.parent.relative_to(REPOSITORY / "tests").as_posix()
-    item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(item.path)))
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Hands whole files to workers, so that the tests of a file share its runs and servers; some folders likewise."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARING if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    """Replace xdist's own: its marks for groups do not work with this pytest."""
+    return _ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
