@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.client.local import free_port, stop
+from serving.client.local import ServerProcess, serve
 
 SCRIPTS = Path(__file__).parent / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "slipway-benchmark-peers"
@@ -56,22 +57,13 @@ PACKAGES = {name: peer.packages for name, peer in PEERS.items()} | {"transports"
 @contextmanager
 def start_peer(name: str, model: Path) -> Iterator[tuple[int, int, str]]:
     """Runs a server; gives its process, port and path."""
-    python = environment_of(name)
-    port = free_port()
-    process = subprocess.Popen(
-        [str(python), str(SCRIPTS / f"{name}_server.py"), str(model), str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        start_new_session=True,
-    )
-    try:
-        wait_for(process, port, PEERS[name].path)
-        yield process.pid, port, PEERS[name].path
-    finally:
-        stop(process)
+    program = [str(environment_of(name)), str(SCRIPTS / f"{name}_server.py"), str(model)]
+    with tempfile.TemporaryDirectory() as scratch:
+        with serve(lambda _, port: [*program, str(port)], Path(scratch) / "log.txt") as server:
+            wait_for(server, PEERS[name].path)
+            yield server.process.pid, server.rest_port, PEERS[name].path
         with contextlib.suppress(ProcessLookupError):  # workers that outlive their parent
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(server.process.pid, signal.SIGKILL)
 
 
 def environment_of(name: str) -> Path:
@@ -89,17 +81,17 @@ def environment_of(name: str) -> Path:
     return python
 
 
-def wait_for(process: "subprocess.Popen[bytes]", port: int, path: str, *, speaks_http1: bool = True) -> None:
+def wait_for(server: ServerProcess, path: str, *, speaks_http1: bool = True) -> None:
     """Wait until a server answers; one of HTTP/2 until it accepts connections."""
     until = time.monotonic() + 180
     while time.monotonic() < until:
-        if process.poll() is not None:
-            raise RuntimeError(f"the peer ended with {process.returncode}")
+        if server.exit_code() is not None:
+            raise RuntimeError(f"the peer ended with {server.exit_code()}: {server.last_lines(3)}")
         try:
             if speaks_http1:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5)
+                urllib.request.urlopen(f"{server.rest}{path}", timeout=5)
             else:
-                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                socket.create_connection(("127.0.0.1", server.rest_port), timeout=5).close()
             return
         except urllib.error.HTTPError:
             return  # it answers, if only that this is no request

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from benchmarks.serving import example, grpc_body, load, plain_rest_body
 from benchmarks.serving_peers import environment_of, wait_for
-from serving.client.local import free_port, stop
-from serving.process import environment
+from serving.client.local import serve
 
 OURS = {"REST": "http1", "gRPC": "http2"}
 OTHERS = {"REST": ("uvicorn",), "gRPC": ("h2", "grpc.aio")}
@@ -28,18 +27,12 @@ PATH = "/v1/models/default:predict"
 @contextmanager
 def served(transport: str, base_path: Path) -> Iterator[tuple[int, int]]:
     """Run the application behind a transport; gives its process and its port."""
-    port = free_port()
-    python = environment_of("transports")
-    process = subprocess.Popen(
-        [str(python), "-P", "-m", "benchmarks.transport_servers", transport, str(base_path), str(port)],
-        env=environment(TF_CPP_MIN_LOG_LEVEL="3"),
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(process, port, PATH, speaks_http1=transport in ("http1", "uvicorn"))
-        yield process.pid, port
-    finally:
-        stop(process)
+    program = [str(environment_of("transports")), "-P", "-m", "benchmarks.transport_servers", transport]
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log.txt"
+        with serve(lambda _, port: [*program, str(base_path), str(port)], log) as server:
+            wait_for(server, PATH, speaks_http1=transport in ("http1", "uvicorn"))
+            yield server.process.pid, server.rest_port
 
 
 def main() -> None:

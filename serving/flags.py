@@ -56,7 +56,9 @@ class Flags:
         False, "let batching_params.pbtxt in a version's folder override the batching parameters"
     )
     max_num_load_retries: int = _flag(5, "how many times a failed load is retried")
-    load_retry_interval_micros: int = _flag(60_000_000, "how long to wait before a retry; negative for no wait")
+    load_retry_interval_micros: int = _flag(
+        60_000_000, "how long to wait before a retry; negative for no wait"
+    )
     num_load_threads: int = _flag(0, "how many versions load in parallel; 0 for four per CPU")
     allow_version_labels_for_unavailable_models: bool = _flag(
         False, "accept new labels for versions that are not loaded"
@@ -72,7 +74,9 @@ class Flags:
     grpc_channel_arguments: str = _flag("", "gRPC channel arguments: name=value, separated by commas")
     grpc_max_threads: int = _flag(0, "how many model calls run in parallel; 0 for one per CPU")
     enable_grpc_healthcheck_service: bool = _flag(False, "serve grpc.health.v1")
-    enable_serialization_as_tensor_content: bool = _flag(False, "serialize response tensors as tensor_content")
+    enable_serialization_as_tensor_content: bool = _flag(
+        False, "serialize response tensors as tensor_content"
+    )
     enable_signature_method_name_check: bool = _flag(
         False, "Classify and Regress require the signature's method name"
     )

@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", nargs="*", help="files or folders: .csv, .jsonl, .tfrecord, .txt, images")
     add("--data", action="append", default=[], help="an input value, as JSON or as text")
-    add("--url", default="http://localhost:8501", help="http://, https://, grpc:// or grpcs://, then HOST:PORT")
+    add(
+        "--url",
+        default="http://localhost:8501",
+        help="http://, https://, grpc:// or grpcs://, then HOST:PORT",
+    )
     add("--model", default="default", help="the model's name")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="its version; the latest by default")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +63,13 @@ def own_server(*flags: str) -> Command:
 
 
 @contextlib.contextmanager
-def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
+def serve(command: Command, log: Path, env: Mapping[str, str] | None = None) -> Iterator[ServerProcess]:
     """Run a server on free ports of the loopback address, and stop it at the end.
 
     Args:
         command: returns its command, such as `own_server("--model_base_path=…")`.
         log: the file for its output.
+        env: its environment; if None, this process's, from which it imports our modules where this one does.
 
     Raises:
         ServerError: the program cannot be run.
@@ -82,7 +83,7 @@ def serve(command: Command, log: Path) -> Iterator[ServerProcess]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=environment() if env is None else env,
                 start_new_session=True,  # Ctrl-C in the terminal must not stop it
             )
         except OSError as error:

@@ -20,7 +20,7 @@ from serving.private import require
 require(
     Interpreter,
     *("_interpreter", "_get_full_signature_list", "_get_tensor_details"),
-    why="to run signatures without preparing all tensors on every call",
+    why="to run signatures without allocating all tensors on every call",
 )
 
 _SPARE_INTERPRETERS = 8

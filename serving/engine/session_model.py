@@ -20,7 +20,9 @@ from serving.messages.dtypes import Array
 from serving.private import require
 
 require(
-    tf.compat.v1.Session, "_make_callable_from_options", why="to call a graph several times faster than Session.run"
+    tf.compat.v1.Session,
+    "_make_callable_from_options",
+    why="to call a graph several times faster than Session.run",
 )
 
 INIT_SIGNATURE = "__saved_model_init_op"

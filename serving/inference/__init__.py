@@ -1,1 +1,1 @@
-"""From a parsed request to an answer, free of any protocol: checks, batching, execution, warm-up."""
+"""From a parsed request to an answer, independent of the protocol: checks, batching, execution, warm-up."""

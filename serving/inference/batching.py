@@ -1,8 +1,8 @@
-"""Joins requests into batches, by TensorFlow Serving's parameters.
+"""Combines requests into batches, with TensorFlow Serving's parameters.
 
-With the default timeout of 0 nothing ever waits for company: a batch is what has queued while the one before was
-running. Requests join when they are for the same signature and outputs, and their rows have the same shape (or
-are padded to it).
+With the default timeout of 0, no request waits for others: a batch is what was queued while the previous one ran.
+Requests are combined if they are for the same signature and outputs, and their rows have the same shape (or are
+padded to it).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Run = Callable[[Mapping[str, Array], Sequence[str]], Awaitable[dict[str, Array]]
 class _Task:
     inputs: Mapping[str, Array]
     rows: int
-    shapes: tuple[object, ...]  # by alias in order: what must be alike for two to be joined
+    shapes: tuple[object, ...]  # in the order of the aliases: must be equal for two requests to be combined
     wanted: Sequence[str]
     deadline: float | None
     future: "asyncio.Future[dict[str, Array]]"
@@ -49,11 +49,11 @@ class Batcher:
     async def submit(
         self, inputs: Mapping[str, Array], wanted: Sequence[str], deadline: float | None = None
     ) -> dict[str, Array]:
-        """The outputs for these inputs, computed together with whatever else is waiting.
+        """Return the outputs for these inputs, computed together with other waiting requests.
 
         Raises:
-            ServingError: UNAVAILABLE when too much is waiting; INVALID_ARGUMENT when the inputs have no common
-                first dimension, or more rows than a batch may have; DEADLINE_EXCEEDED.
+            ServingError: the queue is full (UNAVAILABLE), the inputs have no common first dimension or more rows than
+                a batch may have (INVALID_ARGUMENT), or the deadline passes (DEADLINE_EXCEEDED).
         """
         rows = _rows(inputs)
         options = self._options
@@ -94,7 +94,7 @@ class Batcher:
         return task.future
 
     def _schedule(self) -> None:
-        """Makes sure that the queue is looked at: at once when a batch is full, else when its time has come."""
+        """Schedule the next flush: at once if a batch is full, otherwise when the oldest request times out."""
         if not self._queue or self._running >= self._options.num_batch_threads:
             return
         loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class Batcher:
             if not full:
                 return
             self._timer.cancel()
-        # Even without a timeout on the next turn of the loop: the requests of this one can still join.
+        # Even without a timeout, in the loop's next iteration: requests of the current one can still join.
         self._timer = loop.call_soon(self._flush) if full or wait <= 0 else loop.call_later(wait, self._flush)
 
     def _flush(self) -> None:
@@ -121,14 +121,14 @@ class Batcher:
         self._schedule()
 
     def _take(self) -> list[_Task]:
-        """The next batch: the oldest request, and those behind it that fit. Nobody waits for a cancelled one."""
+        """Dequeue the next batch: the oldest request, and those behind it that fit. Cancelled ones are dropped."""
         batch: list[_Task] = []
         kept: list[_Task] = []
         rows = 0
         now = time.monotonic()
         while self._queue:
             task = self._queue.popleft()
-            if task.future.done():  # the client went away
+            if task.future.done():  # the client disconnected
                 self._rows -= task.rows
             elif task.deadline is not None and now > task.deadline:
                 self._rows -= task.rows
@@ -189,7 +189,7 @@ class Batcher:
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:
-    """The first dimension, which all inputs must have alike."""
+    """Return the first dimension, which must be the same for all inputs."""
     sizes = {value.shape[0] if value.ndim else -1 for value in inputs.values()}
     if -1 in sizes:
         raise invalid("Batching session Run() input tensors must have at least one dimension")
@@ -199,14 +199,14 @@ def _rows(inputs: Mapping[str, Array]) -> int:
 
 
 def _shapes(inputs: Mapping[str, Array], *, padded: bool) -> tuple[object, ...]:
-    """What two requests must have alike to be joined: each input's rows; where these are padded, only their rank."""
+    """Return what must be equal to combine two requests: each input's row shape, or only its rank if `padded`."""
     if len(inputs) > 1:
         inputs = dict(sorted(inputs.items()))
     return tuple([(alias, value.ndim if padded else value.shape[1:]) for alias, value in inputs.items()])
 
 
 def _join(parts: list[Array], padding: int) -> Array:
-    """One tensor of all rows, ragged ones padded as far as the longest, and padded rows copied from the first."""
+    """Concatenate all rows: ragged ones are padded to the longest, and padding rows are copies of the first."""
     if len({part.shape[1:] for part in parts}) > 1:
         longest = np.max([part.shape[1:] for part in parts], axis=0)
         parts = [_pad(part, longest) for part in parts]
@@ -216,12 +216,12 @@ def _join(parts: list[Array], padding: int) -> Array:
 
 
 def _pad(part: Array, shape: Array) -> Array:
-    """Pads at the end of each dimension, with the tensor's first value, as TensorFlow Serving does."""
+    """Pad the end of each dimension with the tensor's first value, as TensorFlow Serving does."""
     widths = [(0, 0), *((0, int(want - have)) for want, have in zip(shape, part.shape[1:], strict=True))]
     first = part.flat[0] if part.size else (b"" if part.dtype == object else 0)
     return np.pad(part, widths, constant_values=first)
 
 
 def _copy(error: Exception) -> Exception:
-    """An exception of its own for each waiter: a shared one would collect all their tracebacks."""
+    """Return a separate exception for a waiter: a shared one would collect all their tracebacks."""
     return ServingError(error.code, error.message) if isinstance(error, ServingError) else error

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's batching parameters, and the file that they come from."""
+"""TensorFlow Serving's batching parameters, and reading them from a file."""
 
 import os
 from dataclasses import dataclass, field
@@ -23,17 +23,17 @@ class BatchingOptions:
 
     @property
     def largest_run(self) -> int:
-        """How many rows the model may get at once."""
+        """The maximum number of rows in one run of the model."""
         if self.enable_large_batch_splitting and self.max_execution_batch_size:
             return self.max_execution_batch_size
         return self.max_batch_size
 
 
 def read_batching(path: str) -> BatchingOptions:
-    """The parameters of a BatchingParameters file.
+    """Return the parameters of a BatchingParameters file.
 
     Raises:
-        ServerConfigError: if it cannot be read, or its values do not go together.
+        ServerConfigError: the file cannot be read, or its values are invalid.
     """
     message = read_text(path, BatchingParameters())
     given: dict[str, Any] = {
@@ -55,15 +55,15 @@ def read_batching(path: str) -> BatchingOptions:
     )
     for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
         if getattr(options, name) < 1:
-            raise ServerConfigError(f"{path}: {name} must be at least 1, it is {getattr(options, name)}")
+            raise ServerConfigError(f"{path}: {name} must be at least 1, not {getattr(options, name)}")
     if options.batch_timeout_micros < 0:
         raise ServerConfigError(
-            f"{path}: batch_timeout_micros must not be negative, it is {options.batch_timeout_micros}"
+            f"{path}: batch_timeout_micros must not be negative: {options.batch_timeout_micros}"
         )
     sizes = options.allowed_batch_sizes
     if sizes and (list(sizes) != sorted(set(sizes)) or sizes[-1] != options.largest_run):
         raise ServerConfigError(
-            f"{path}: allowed_batch_sizes must ascend and end with {options.largest_run}, the largest batch; "
-            f"they are {list(sizes)}"
+            f"{path}: allowed_batch_sizes must be in ascending order and end with {options.largest_run}, the "
+            f"largest batch; they are {list(sizes)}"
         )
     return options

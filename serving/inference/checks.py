@@ -1,4 +1,4 @@
-"""Whether a predict request fits the signature that it is for, with TensorFlow Serving's messages."""
+"""Checks predict requests against their signature, with TensorFlow Serving's messages."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from serving.messages.dtypes import Array
 
 
 def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-    """The inputs, with the defaults of those that were left out.
+    """Return the inputs, with the defaults of omitted ones.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if there are too many or too few, or one is of another type.
+        ServingError: there are too many or too few inputs, or one has the wrong type (INVALID_ARGUMENT).
     """
     if inputs.keys() != signature.inputs.keys():
         extra = sorted(inputs.keys() - signature.inputs.keys())
@@ -31,10 +31,10 @@ def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[s
 
 
 def check_outputs(signature: Signature, output_filter: Sequence[str]) -> list[str]:
-    """The outputs wanted: all of them if none are named.
+    """Return the outputs to compute: all if none are named.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for one that the signature does not have, or that is named twice.
+        ServingError: an output is not in the signature, or is named twice (INVALID_ARGUMENT).
     """
     if not output_filter:
         return list(signature.outputs)

@@ -1,7 +1,7 @@
-"""What the server does for a request, free of any protocol: REST and gRPC are thin layers over this.
+"""Handles requests, independent of the protocol: REST and gRPC are thin layers over this.
 
-A call takes a version from the model manager, checks the inputs against the signature, and runs it, through a
-batcher where batching is on.
+A call acquires a version from the model manager, checks the inputs against the signature, and runs the model, through
+a batcher if batching is on.
 """
 
 import os
@@ -27,7 +27,7 @@ from serving.ops.metrics import Metrics
 
 @dataclass(frozen=True)
 class ModelRef:
-    """What a request asks for: the latest version of a model, a certain one, or the one with a label."""
+    """The version that a request asks for: a model's latest, a specific one, or the one with a label."""
 
     name: str
     version: int | None = None
@@ -35,7 +35,7 @@ class ModelRef:
 
 
 class _Held:
-    """A version in use, given back at the end."""
+    """A context manager that releases an acquired version at the end."""
 
     __slots__ = ("_manager", "_version")
 
@@ -55,12 +55,11 @@ class DataPlane:
 
     Args:
         manager: the models.
-        batching: how requests are joined; None to run each by itself. A function of the model's version where
-            models have parameters of their own.
-        metrics: where to count.
-        limits: what a request may ask for.
-        check_methods: whether Classify and Regress insist on the signature's method name.
-        threads: how many calls may run at once.
+        batching: returns the batching parameters of a version; None if its requests are not batched.
+        metrics: the metrics to update.
+        limits: the limits of a request.
+        check_methods: whether Classify and Regress require the signature's method name.
+        threads: how many calls may run in parallel; 0 for one per CPU.
     """
 
     def __init__(
@@ -81,10 +80,11 @@ class DataPlane:
         self._runners = Runners(self._pool, batching, metrics)
 
     def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
-        """The version that a request is for; it stays loaded while the context is open.
+        """Acquire the version that a request is for; it stays loaded while the context is open.
 
         Raises:
-            ServingError: NOT_FOUND or INVALID_ARGUMENT.
+            ServingError: the version is not available (NOT_FOUND), or the model name is empty or the label unknown
+                (INVALID_ARGUMENT).
         """
         if not ref.name:
             raise invalid("ModelSpec has no name specified.")
@@ -98,17 +98,17 @@ class DataPlane:
         output_filter: Sequence[str] = (),
         deadline: float | None = None,
     ) -> dict[str, Array]:
-        """The outputs of a signature.
+        """Return the outputs of a signature.
 
         Args:
-            version: taken by `version`.
+            version: acquired by `version`.
             signature_name: the default one if empty.
             inputs: tensors by alias.
-            output_filter: the outputs wanted; all if empty.
+            output_filter: the outputs to compute; all if empty.
             deadline: on the monotonic clock.
 
         Raises:
-            ServingError: with the code that TensorFlow Serving answers.
+            ServingError: the request is invalid, or the model fails; with TensorFlow Serving's code.
         """
         name = signature_name or DEFAULT_SIGNATURE
         signature = engine_of(version).signatures.get(name)
@@ -122,7 +122,7 @@ class DataPlane:
     async def classify(
         self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
     ) -> Classifications:
-        """Classes and scores of serialized tf.Examples."""
+        """Return classes and scores of serialized tf.Examples."""
         name, signature = self._example_signature(version, signature_name)
         if self._check_methods:
             ex.check_method(signature, CLASSIFY_METHOD, "classification")
@@ -134,7 +134,7 @@ class DataPlane:
     async def regress(
         self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
     ) -> Regressions:
-        """A value for each of serialized tf.Examples."""
+        """Return a value for each of the serialized tf.Examples."""
         name, signature = self._example_signature(version, signature_name)
         if self._check_methods:
             ex.check_method(signature, REGRESS_METHOD, "regression")
@@ -146,11 +146,11 @@ class DataPlane:
     async def multi_inference(
         self, version: Version, tasks: Sequence[tuple[str, str]], tensor: Array, deadline: float | None = None
     ) -> list[Classifications | Regressions]:
-        """Several signatures on the same examples in one run of the graph.
+        """Run several signatures on the same examples, in one run of the graph.
 
         Args:
-            version: taken by `version`.
-            tasks: signature and method name of each.
+            version: acquired by `version`.
+            tasks: the signature name and method name of each.
             tensor: serialized tf.Examples.
             deadline: on the monotonic clock.
         """
@@ -186,10 +186,10 @@ class DataPlane:
         return results
 
     def statuses(self, ref: ModelRef) -> list[Status]:
-        """The states of a model's versions, or of the one asked for.
+        """Return the states of a model's versions, or of the requested one.
 
         Raises:
-            ServingError: NOT_FOUND.
+            ServingError: there is no such model or version (NOT_FOUND).
         """
         statuses = self.manager.status(ref.name)
         if ref.version is not None:
@@ -203,7 +203,7 @@ class DataPlane:
         return statuses
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     async def _run(

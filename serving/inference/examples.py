@@ -1,4 +1,4 @@
-"""Classify, Regress and MultiInference in plain terms: serialized tf.Examples in, scores out."""
+"""Classify, Regress and MultiInference, independent of the protocol: serialized tf.Examples in, scores out."""
 
 from collections.abc import Mapping
 
@@ -13,16 +13,16 @@ INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
 
 
 def check_method(signature: Signature, method: str, what: str) -> None:
-    """Raises ServingError unless the signature is of the method; only asked where a flag demands it."""
+    """Raise ServingError unless the signature has this method name; only called if a flag requires it."""
     if signature.method_name != method:
         raise invalid(f"Expected {what} signature method_name to be {method}. Was: {signature.method_name}")
 
 
 def classify_outputs(signature: Signature) -> list[str]:
-    """The outputs to fetch for a classification.
+    """Return the outputs to fetch for a classification.
 
     Raises:
-        ServingError: if the signature is not one that classifies.
+        ServingError: the signature is not a classification signature.
     """
     _one_input(signature, "classification")
     if len(signature.outputs) not in (1, 2):
@@ -37,10 +37,10 @@ def classify_outputs(signature: Signature) -> list[str]:
 
 
 def regress_outputs(signature: Signature) -> list[str]:
-    """The outputs to fetch for a regression.
+    """Return the outputs to fetch for a regression.
 
     Raises:
-        ServingError: if the signature is not one that regresses.
+        ServingError: the signature is not a regression signature.
     """
     _one_input(signature, "regression")
     if len(signature.outputs) != 1:
@@ -51,15 +51,15 @@ def regress_outputs(signature: Signature) -> list[str]:
 
 
 def outputs_for(signature: Signature, method: str) -> list[str]:
-    """The outputs that a method needs of a signature."""
+    """Return the outputs of a signature that a method needs."""
     return classify_outputs(signature) if method == CLASSIFY_METHOD else regress_outputs(signature)
 
 
 def classifications(outputs: Mapping[str, Array], examples: int) -> Classifications:
-    """Reads a classification's outputs.
+    """Read a classification's outputs.
 
     Raises:
-        ServingError: if their shapes or types are not those of a classification.
+        ServingError: their shapes or types are not those of a classification.
     """
     classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
     for name, tensor, kind in ((CLASSES, classes, "O"), (SCORES, scores, "f")):
@@ -95,10 +95,10 @@ def classifications(outputs: Mapping[str, Array], examples: int) -> Classificati
 
 
 def regressions(outputs: Mapping[str, Array], examples: int) -> Regressions:
-    """Reads a regression's output.
+    """Read a regression's output.
 
     Raises:
-        ServingError: if its shape or type is not that of a regression.
+        ServingError: its shape or type is not that of a regression.
     """
     tensor = outputs[OUTPUTS]
     if tensor.ndim != 1 and not (tensor.ndim == 2 and tensor.shape[1] == 1):

@@ -1,9 +1,9 @@
-"""Where a model's call runs: right here, or in a thread.
+"""Runs a model's calls, on the event loop or in a thread.
 
-A call of a millisecond or less is made on the event loop itself: handing it to a thread costs more than it takes,
-and requests that come meanwhile simply queue. A longer one goes to a thread, so that the loop stays responsive.
-Which it is, is measured. What passes includes waits, for the interpreter's lock and for a core, which under load are
-longer than a small model's run: they are allowed for, or a model once sent to the threads would never come back.
+A call of a millisecond or less runs on the event loop itself: handing it to a thread would cost more than the call,
+and requests that arrive meanwhile simply queue. A longer one runs in a thread, so that the loop stays responsive.
+The duration is measured. Wall time includes waits for the GIL and for a core, which under load are longer than a
+small model's run: they are subtracted, or a model once moved to the threads would never return to the loop.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ class Executor:
         self._calls = 0
 
     async def run(self, call: Callable[[], Result], deadline: float | None = None) -> Result:
-        """The call's result.
+        """Run a call and return its result.
 
         Args:
             call: what to run.
-            deadline: on the monotonic clock; when it passes the caller is answered. A call that has begun then goes
-                on, unheard; one that still waits for a thread is not made, and neither is one whose caller left.
+            deadline: on the monotonic clock. When it passes, a running call continues but its result is discarded;
+                a call still waiting for a thread is never started, nor is one whose caller was cancelled.
 
         Raises:
-            ServingError: DEADLINE_EXCEEDED.
+            ServingError: the deadline has passed (DEADLINE_EXCEEDED).
         """
         if deadline is not None and time.monotonic() > deadline:
             raise expired()
@@ -60,15 +60,15 @@ class Executor:
         try:
             return call()
         finally:
-            # Never less than the thread itself has worked; TensorFlow's own threads show only in what has passed.
+            # At least the thread's own CPU time; the work of TensorFlow's threads shows only in the wall time.
             waits = _LOCK_WAITS * sys.getswitchinterval()
             took = max(time.perf_counter() - started - waits, time.thread_time() - busy)
             self._calls += 1
-            # The first call of all includes making the callable and is not typical.
+            # The very first call includes creating the callable and is not typical.
             if self._calls > 1:
                 self._mean += (took - self._mean) * (_WEIGHT if self._mean else 1)
 
 
 def expired() -> ServingError:
-    """The answer when there is no time left."""
-    return ServingError(Code.DEADLINE_EXCEEDED, "the deadline passed before the model had answered")
+    """Return the error for an expired deadline."""
+    return ServingError(Code.DEADLINE_EXCEEDED, "the deadline passed before the model answered")

@@ -1,4 +1,4 @@
-"""What each signature of each version runs with: its executor, and its batcher where batching is on."""
+"""The executor of each signature of each version, and its batcher if batching is on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from serving.ops.metrics import Metrics
 
 
 class Runner:
-    """What one signature of one version, or several together, run with."""
+    """The executor and the batcher of a version's signature, or of several that run together."""
 
     __slots__ = ("batcher", "executor")
 
@@ -26,7 +26,7 @@ class Runner:
 
 
 class Runners:
-    """The runners of all versions; those of a version go with it."""
+    """The runners of all versions; a version's runners are freed with it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Runners:
         self._runners: WeakKeyDictionary[Version, dict[tuple[str, ...], Runner]] = WeakKeyDictionary()
 
     def get(self, version: Version, signatures: tuple[str, ...], batched: str | None = None) -> Runner:
-        """The runner of these signatures of a version; `batched` is the signature whose requests may be joined."""
+        """Return the runner of a version's signatures; `batched` is the signature whose requests may be batched."""
         runners = self._runners.get(version)
         if runners is None:
             runners = self._runners[version] = {}
@@ -63,13 +63,13 @@ class Runners:
 
 
 def engine_of(version: Version) -> Engine:
-    """The engine of a version that was acquired."""
+    """Return the engine of an acquired version."""
     assert version.engine is not None, "a version in use has an engine"
     return version.engine
 
 
 def guarded(call: Callable[[], Any]) -> Any:
-    """Runs an engine; its errors become those of the server."""
+    """Run an engine; its errors are converted to ServingError."""
     try:
         return call()
     except ServingError:

@@ -1,6 +1,6 @@
-"""Warm-up: replays the requests that came with a version, so that the first client does not pay for them.
+"""Warm-up: replays requests stored with a version, so that the first client does not wait for initialization.
 
-They lie in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLog, as TensorFlow Serving has it.
+They are in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLogs, as in TensorFlow Serving.
 """
 
 import time
@@ -25,16 +25,16 @@ MOST_RECORDS = 1000
 
 
 def warm_up(engine: Engine, folder: Path, iterations: int, metrics: Metrics) -> int:
-    """Replays a version's warm-up requests, if it has any. Returns how many there were.
+    """Replay a version's warm-up requests, if it has any, and return their number.
 
     Args:
         engine: the loaded model.
         folder: the version's folder.
-        iterations: how often each is replayed.
-        metrics: where to count.
+        iterations: how many times each is replayed.
+        metrics: the metrics to update.
 
     Raises:
-        ServingError: if there are too many, or one of them fails; the version should then not be served.
+        ServingError: there are too many, or one of them fails; the version should then not be served.
     """
     path = folder / WARMUP_FILE
     if not path.is_file():
@@ -62,7 +62,7 @@ def _replay(engine: Engine, path: Path, iterations: int) -> int:
             entry = prediction_log_pb2.PredictionLog.FromString(data)
         except DecodeError as error:
             raise ServingError(
-                Code.DATA_LOSS, f"{path}: record {count - 1} is no PredictionLog: {error}"
+                Code.DATA_LOSS, f"{path}: record {count - 1} is not a PredictionLog: {error}"
             ) from error
         for _ in range(iterations):
             _run(engine, entry)

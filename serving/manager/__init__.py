@@ -1,1 +1,1 @@
-"""Which versions of which models are loaded: found by polling, loaded, swapped and unloaded."""
+"""Manages the loaded versions of models: finds them by polling, loads, swaps and unloads them."""

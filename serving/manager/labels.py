@@ -1,4 +1,4 @@
-"""Names for versions, such as `stable` and `canary`, by TensorFlow Serving's rules."""
+"""Version labels, such as `stable` and `canary`, by TensorFlow Serving's rules."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,10 +9,10 @@ Labels = dict[str, dict[str, int]]
 
 
 def resolve(labels: Labels, model: str, label: str) -> int:
-    """The version that a label names.
+    """Return the version that a label points to.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if there is no such label.
+        ServingError: there is no such label (INVALID_ARGUMENT).
     """
     try:
         return labels[model][label]
@@ -23,16 +23,16 @@ def resolve(labels: Labels, model: str, label: str) -> int:
 def assign(
     old: Labels, wanted: Mapping[str, ServedModel], is_available: Callable[[str, int], bool], *, allow: bool
 ) -> Labels:
-    """The labels of a new configuration.
+    """Return the labels of a new configuration.
 
     Args:
         old: the labels until now.
         wanted: the new configuration, by model name.
-        is_available: whether a version of a model can answer.
-        allow: accept labels for versions that cannot, if they are new; one that exists may never move to such.
+        is_available: whether a version of a model is available.
+        allow: accept new labels for unavailable versions; an existing label can never move to one.
 
     Raises:
-        ServingError: FAILED_PRECONDITION for a label that may not be given.
+        ServingError: the version of a label is not available (FAILED_PRECONDITION).
     """
     new: Labels = {}
     for name, config in wanted.items():

@@ -1,4 +1,4 @@
-"""Brings one version to where it can answer: fetched and verified, opened, warmed up."""
+"""Loads one version: fetches and verifies it, opens it, and warms it up."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ WarmUp = Callable[[str, Engine, Path], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version ready to answer, and the copy that was fetched for it, if any."""
+    """The engine of a loaded version, and the copy that was fetched for it, if any."""
 
     engine: Engine
     cached: Path | None
@@ -29,7 +29,7 @@ class LoadOptions:
 
     Attributes:
         engine: how models are opened.
-        cache: where versions of object stores are copied to.
+        cache: the folder for versions fetched from object stores.
         warm_up: called with the model's name, the engine and the version's folder; raises to fail the load.
     """
 
@@ -39,16 +39,16 @@ class LoadOptions:
 
 
 def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
-    """Loads a version.
+    """Load a version.
 
     Args:
         model: the model's name.
         number: the version.
         source: a folder, or a URL in an object store.
-        options: how.
+        options: how to load it.
 
     Raises:
-        ServingError: if it cannot be; nothing of it is left behind.
+        ServingError: the version cannot be loaded; its resources are freed, and its fetched copy is deleted.
     """
     cached = None
     try:
@@ -73,7 +73,7 @@ def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
 
 
 def as_serving_error(error: Exception) -> ServingError:
-    """Why a load failed, in the terms of a status."""
+    """Return the error of a failed load, with a canonical code."""
     if isinstance(error, ServingError):
         return error
     if isinstance(error, ReleaseError):

@@ -1,7 +1,7 @@
-"""Keeps the wanted versions loaded: polls, loads in the background, swaps without a gap, unloads.
+"""Keeps the aspired versions loaded: polls, loads in the background, swaps without a gap, unloads.
 
-One thread decides; a pool of threads loads; requests take a version with `acquire` and give it back with
-`release`, and a version is freed only when nobody uses it any more.
+One thread decides, and a thread pool loads. Requests hold a version from `acquire` to `release`; a version is freed
+only when no request holds it any more.
 """
 
 import logging
@@ -41,10 +41,10 @@ class ModelManager:
         self._thread.start()
 
     def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Version:
-        """The version that a request asks for, kept alive until `release`.
+        """Return the version that a request asks for; it stays loaded until `release`.
 
         Raises:
-            ServingError: NOT_FOUND if it is not available; INVALID_ARGUMENT for an unknown label.
+            ServingError: the version is not available (NOT_FOUND), or the label is unknown (INVALID_ARGUMENT).
         """
         with self._lock:
             if label is not None:
@@ -60,35 +60,35 @@ class ModelManager:
             return found
 
     def release(self, version: Version) -> None:
-        """Gives a version back."""
+        """Release an acquired version."""
         with self._lock:
             version.users -= 1
             if version.users == 0 and version.state is VersionState.UNLOADING:
                 self._wake()
 
     def status(self, name: str) -> list[Status]:
-        """The states of a model's versions, newest first; empty for a model that has none."""
+        """Return the states of a model's versions, newest first; empty for a model that has none."""
         with self._lock:
             model = self._models.get(name)
             versions = sorted(model.versions.values(), key=lambda v: -v.number) if model else []
             return [version.status() for version in versions]
 
     def configs(self) -> list[ServedModel]:
-        """The models that are configured now."""
+        """Return the configured models."""
         with self._lock:
             return [model.config for model in self._configured()]
 
     def not_ready(self) -> list[str]:
-        """The configured models that have no available version."""
+        """Return the configured models that have no available version."""
         with self._lock:
             return [model.config.name for model in self._configured() if model.latest is None]
 
     def set_models(self, configs: Iterable[ServedModel], timeout: float | None = None) -> None:
-        """Serves these models and no others; returns when those that are new have come up or failed.
+        """Serve these models and no others; return when the new ones are available or have failed.
 
         Raises:
-            ServerConfigError: if the configuration cannot be; then nothing has changed.
-            ServingError: if new models did not become available, or a label cannot be given.
+            ServerConfigError: the configuration is invalid; nothing has changed.
+            ServingError: new models did not become available, or a label cannot be assigned.
         """
         wanted = {config.name: config for config in configs}
         validate(list(wanted.values()))
@@ -100,7 +100,7 @@ class ModelManager:
             for name, config in wanted.items():
                 self._models.setdefault(name, Model(config)).config = config
             for name, model in self._models.items():
-                if name not in wanted:  # its versions go; their last state can still be asked for
+                if name not in wanted:  # its versions are unloaded; their last state can still be queried
                     model.config = ServedModel(name, "")
                     plan.aspire(name, model.versions, {})
             if self._options.poll_seconds >= 0:
@@ -114,7 +114,7 @@ class ModelManager:
                 raise failed
 
     def stop(self) -> None:
-        """Unloads everything and ends the threads."""
+        """Unload everything and stop the threads."""
         with self._changed:
             self._stopping = True
             self._wake()
@@ -127,11 +127,11 @@ class ModelManager:
                     version.engine = None
 
     def _configured(self) -> list[Model]:
-        """The models that are wanted; others are only remembered."""
+        """Return the configured models; others are kept only for their status."""
         return [model for model in self._models.values() if model.config.base_path]
 
     def _await(self, names: list[str], timeout: float | None) -> ServingError | None:
-        """Waits, under the lock, until every named model has come up or can no longer do so."""
+        """Wait, under the lock, until every named model is available or has failed."""
         models = [self._models[name] for name in names]
         self._changed.wait_for(lambda: self._stopping or all(model.settled for model in models), timeout)
         return None if self._stopping else failure(models)
@@ -150,14 +150,14 @@ class ModelManager:
             with self._changed:
                 if self._stopping:
                     return
-                doomed = self._step()
+                unloading = self._step()
                 for model in self._models.values():
                     model.refresh()
                 self._changed.notify_all()
-            for version in doomed:  # outside the lock: it may take a while
+            for version in unloading:  # outside the lock: it may take a while
                 self._unload(version)
             with self._changed:
-                if not self._woken and not doomed:
+                if not self._woken and not unloading:
                     self._changed.wait(max(0.0, min(self._next_time() - time.monotonic(), 3600.0)))
                 self._woken = False
 
@@ -181,7 +181,7 @@ class ModelManager:
             self._poller.look(config)
 
     def _found(self, config: ServedModel, found: Found) -> None:
-        """Takes in what a poll has found, unless the model was configured anew meanwhile."""
+        """Apply the result of a poll, unless the model's configuration has changed meanwhile."""
         with self._changed:
             model = self._models.get(config.name)
             if model and model.config is config:
@@ -189,8 +189,8 @@ class ModelManager:
                 self._wake()
 
     def _step(self) -> list[Version]:
-        """Starts the loads that are due, under the lock; returns what is to be unloaded."""
-        doomed = []
+        """Start the loads that are due, under the lock; return the versions to unload."""
+        unloading = []
         for model in self._models.values():
             todo = plan.decide(
                 list(model.versions.values()),
@@ -203,8 +203,8 @@ class ModelManager:
                 self._pool.submit(self._load, version)
             for version in todo.retire:
                 version.state = VersionState.UNLOADING
-            doomed += todo.free
-        return doomed
+            unloading += todo.free
+        return unloading
 
     def _load(self, version: Version) -> None:
         started = time.monotonic()
@@ -233,9 +233,9 @@ class ModelManager:
         version.error = error
         version.state = VersionState.START if again else VersionState.END
         version.retry_at = time.monotonic() + seconds
-        fate = f"tried again in {seconds:g} s" if again else "given up"
+        outlook = f"next attempt in {seconds:g} s" if again else "no more attempts"
         what = f"model {version.model}: version {version.number} failed to load: {error.message}"
-        log.error("%s (%s)", what, fate)
+        log.error("%s (%s)", what, outlook)
 
     def _unload(self, version: Version) -> None:
         if version.engine:

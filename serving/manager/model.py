@@ -1,4 +1,4 @@
-"""A configured model: what it is, and the versions it has."""
+"""A configured model: its configuration and its versions."""
 
 import logging
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class Model:
         self.trouble = ""
 
     def check(self, config: ServedModel) -> None:
-        """Raises ServerConfigError for a configuration that cannot follow this one."""
+        """Raise ServerConfigError if the configuration must not be changed to this one."""
         if self.config.base_path and self.config.platform != config.platform:
             raise ServerConfigError(
                 f"Illegal to change a model's platform. For model {config.name} platform was "
@@ -32,7 +32,7 @@ class Model:
 
     @property
     def settled(self) -> bool:
-        """Whether it has come up, with the versions that labels name, or can no longer do so."""
+        """Whether it is available, with the versions that labels point to, or has failed."""
         wanted = [version for version in self.versions.values() if version.aspired]
         if self.latest is None:
             return bool(wanted) and all(version.state is VersionState.END for version in wanted)
@@ -44,23 +44,23 @@ class Model:
         return loading.isdisjoint(self.config.labels.values())
 
     def refresh(self) -> None:
-        """Notes the newest available version, which requests without a version get."""
+        """Update the newest available version, which requests without a version get."""
         ready = [version for version in self.versions.values() if version.state is VersionState.AVAILABLE]
         self.latest = max(ready, key=lambda version: version.number, default=None)
 
     def note(self, found: dict[int, str] | Exception) -> None:
-        """Takes in what a poll found. A place that cannot be looked into changes nothing."""
+        """Apply the result of a poll. A base path that cannot be listed changes nothing."""
         name = self.config.name
         if isinstance(found, Exception):
             if str(found) != self.trouble:
-                log.warning("model %s: cannot look for versions: %s", name, found)
+                log.warning("model %s: cannot list versions: %s", name, found)
                 self.trouble = str(found)
             return
         if self.trouble:
-            log.info("model %s: %s can be looked into again", name, self.config.base_path)
+            log.info("model %s: the versions in %s can be listed again", name, self.config.base_path)
         wanted = self.config.policy.choose(list(found))
         missing = sorted(set(self.config.policy.versions) - found.keys())
-        trouble = f"versions {missing} are configured and not in {self.config.base_path}" if missing else ""
+        trouble = f"versions {missing} are configured but not in {self.config.base_path}" if missing else ""
         if trouble and trouble != self.trouble:
             log.warning("model %s: %s", name, trouble)
         self.trouble = trouble
@@ -69,7 +69,7 @@ class Model:
 
 
 def failure(models: Iterable[Model]) -> ServingError | None:
-    """What there is to say of those that have not come up; None if all have."""
+    """Return an error that names the models that are not available; None if all are."""
     failed = [model for model in models if model.latest is None]
     if not failed:
         return None

@@ -1,4 +1,4 @@
-"""Which models to serve, from where, and which of their versions."""
+"""The configuration of models: their paths, versions, labels and request logs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from serving.ops.request_log import RequestLogging
 
 @dataclass(frozen=True)
 class VersionPolicy:
-    """Which of the versions found are wanted: the `latest` number, `all`, or the `specific` ones named."""
+    """Which of the existing versions to load: the `latest` few (`number`), `all`, or `specific` ones."""
 
     kind: Literal["latest", "all", "specific"] = "latest"
     number: int = 1
     versions: tuple[int, ...] = ()
 
     def choose(self, found: list[int]) -> list[int]:
-        """The wanted versions among those found."""
+        """Return the versions to load of those found."""
         if self.kind == "all":
             return sorted(found)
         if self.kind == "specific":
@@ -29,7 +29,7 @@ class VersionPolicy:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One model."""
+    """The configuration of one model."""
 
     name: str
     base_path: str
@@ -40,19 +40,19 @@ class ServedModel:
 
 
 def read_model_config(path: str) -> list[ServedModel]:
-    """The models of a ModelServerConfig file.
+    """Return the models of a ModelServerConfig file.
 
     Raises:
-        ServerConfigError: if it cannot be read, or what it says cannot be.
+        ServerConfigError: the file cannot be read, or the configuration is invalid.
     """
     return from_message(read_text(path, pb.ModelServerConfig()))
 
 
 def from_message(message: Any) -> list[ServedModel]:
-    """The models of a ModelServerConfig message.
+    """Return the models of a ModelServerConfig message.
 
     Raises:
-        ServerConfigError: if what it says cannot be.
+        ServerConfigError: the configuration is invalid.
     """
     if message.WhichOneof("config") == "custom_model_config":
         raise ServerConfigError(
@@ -64,12 +64,12 @@ def from_message(message: Any) -> list[ServedModel]:
 
 
 def request_logging(models: Iterable[ServedModel]) -> dict[str, RequestLogging]:
-    """Return the logging of the models that have any, by their names."""
+    """Return the request logging of the models that have it, by their names."""
     return {model.name: model.logging for model in models if model.logging}
 
 
 def validate(models: list[ServedModel]) -> None:
-    """Raises ServerConfigError for a name given twice, or a base path that is relative."""
+    """Raise ServerConfigError for a duplicate name or a relative base path."""
     seen: set[str] = set()
     for model in models:
         if model.name in seen:
@@ -96,7 +96,7 @@ def _model(entry: Any) -> ServedModel:
         )
     if platform != "tensorflow":
         raise ServerConfigError(
-            f"model {entry.name}: model_platform '{platform}' is not known; use 'tensorflow'"
+            f"model {entry.name}: model_platform '{platform}' is not supported; use 'tensorflow'"
         )
     return ServedModel(
         entry.name, entry.base_path, _policy(entry), dict(entry.version_labels), _logging(entry), platform
@@ -127,5 +127,5 @@ def _logging(entry: Any) -> RequestLogging | None:
             f"model {entry.name}: logging_config needs log_collector_config.filename_prefix"
         )
     if not 0 <= rate <= 1:
-        raise ServerConfigError(f"model {entry.name}: sampling_rate is {rate}, it must lie between 0 and 1")
+        raise ServerConfigError(f"model {entry.name}: sampling_rate must be between 0 and 1, not {rate}")
     return RequestLogging(prefix, rate)

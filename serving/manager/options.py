@@ -1,4 +1,4 @@
-"""How the manager behaves."""
+"""The options of the model manager."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from serving.ops.metrics import Metrics
 
 @dataclass(frozen=True)
 class ManagerOptions:
-    """How the manager behaves; the defaults are TensorFlow Serving's.
+    """The options of the model manager; the defaults are TensorFlow Serving's.
 
     Attributes:
         load: how versions are loaded.
-        metrics: where to count loads.
-        poll_seconds: how often base paths are looked into; 0 for once, negative for never.
-        max_retries: how often a failed load is tried again.
-        retry_seconds: how long to wait before that.
-        load_threads: how many versions may be loaded at once.
-        preserve_availability: load the new version before the old one goes; else the old one goes first.
+        metrics: the metrics to update.
+        poll_seconds: time between checks for new versions; 0 for a single check, negative for none.
+        max_retries: how many times a failed load is retried.
+        retry_seconds: how long to wait before a retry.
+        load_threads: how many versions may load in parallel.
+        preserve_availability: load the new version before unloading the old one; otherwise unload it first.
         allow_labels_for_unavailable: accept new labels for versions that are not available.
     """
 

@@ -1,4 +1,4 @@
-"""What to do next with a model's versions, decided without doing it."""
+"""Decides the next steps for a model's versions, without taking them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ _REMEMBERED = 50
 
 @dataclass
 class Plan:
-    """What is to be done now.
+    """The next steps.
 
     Attributes:
-        load: versions to start loading, the most wanted first.
+        load: versions to start loading, the newest first.
         retire: available versions that get no new requests from now on.
-        free: retired versions that no request uses any more.
+        free: retired versions that no request holds any more.
     """
 
     load: list[Version] = field(default_factory=list)
@@ -24,9 +24,9 @@ class Plan:
 
 
 def aspire(model: str, versions: dict[int, Version], wanted: Mapping[int, str]) -> None:
-    """Notes which versions are wanted, and from where.
+    """Set the aspired versions, and where they are.
 
-    A version that has ended is tried anew only when it was not wanted in between.
+    A version that has ended is loaded again only if it was not aspired in between.
     """
     for number, source in wanted.items():
         old = versions.get(number)
@@ -47,13 +47,13 @@ def aspire(model: str, versions: dict[int, Version], wanted: Mapping[int, str]) 
 
 
 def decide(versions: list[Version], now: float, *, preserve_availability: bool) -> Plan:
-    """The next steps for one model.
+    """Return the next steps for one model.
 
     Args:
         versions: all of its versions.
-        now: the monotonic clock.
-        preserve_availability: an old version goes only when a wanted one can answer; else it goes first, so that
-            never two are in memory.
+        now: the time on the monotonic clock.
+        preserve_availability: unload an old version only when an aspired one is available; otherwise unload it
+            first, so that there are never two in memory.
     """
     plan = Plan()
     wanted = [version for version in versions if version.aspired]

@@ -1,7 +1,7 @@
-"""Looks for versions, each model in a thread of its own for as long as it takes.
+"""Looks for versions, in a separate thread for each model, without a time limit.
 
-A place that hangs (a mounted disk, an object store that accepts and never answers) thus keeps nothing else waiting.
-The threads are daemons: not even the server's end waits for such a place.
+Thus a base path that hangs (a mounted disk, an object store that accepts connections but never answers) blocks nothing
+else. The threads are daemons, so that it does not even block the server's shutdown.
 """
 
 import threading
@@ -17,7 +17,7 @@ class Poller:
     """Looks for the versions of models.
 
     Args:
-        found: told what was found, in the thread that has looked.
+        found: called with the result, in the polling thread.
     """
 
     def __init__(self, found: Callable[[ServedModel, Found], None]) -> None:
@@ -26,7 +26,7 @@ class Poller:
         self._looking: dict[str, ServedModel] = {}
 
     def look(self, config: ServedModel) -> None:
-        """Begins to look, unless it is still looking for the same."""
+        """Start to look, unless it is still looking for the same configuration."""
         with self._lock:
             if self._looking.get(config.name) is config:
                 return
@@ -37,7 +37,7 @@ class Poller:
         found: Found
         try:
             found = find_versions(config.base_path)
-        except Exception as error:  # object stores' clients have kinds of their own beside OSError
+        except Exception as error:  # clients of object stores raise more than OSError
             found = error
         with self._lock:
             if self._looking.get(config.name) is config:

@@ -1,4 +1,4 @@
-"""Finds the versions of a model: in a folder, by the names in it; in a bucket, by one listing."""
+"""Finds the versions of a model: in a folder by the names in it, in a bucket by one listing."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,30 +9,30 @@ from serving.release.record import list_versions, parse_version
 
 
 def is_remote(base_path: str) -> bool:
-    """Whether a base path is in an object store, from which versions must be fetched first."""
+    """Return whether a base path is in an object store, from which versions must be fetched first."""
     return urlsplit(base_path).scheme in OBJECT_SCHEMES
 
 
 def split_url(base_path: str) -> tuple[str, str]:
-    """A base path in an object store as bucket URL and model folder."""
+    """Split a base path in an object store into bucket URL and model folder."""
     bucket, _, model = base_path.rstrip("/").rpartition("/")
     return bucket, model
 
 
 def find_versions(base_path: str) -> dict[int, str]:
-    """Where each version is, by number.
+    """Return the location of each version, by number.
 
-    As in TensorFlow Serving any name that reads as an integer is a version, and of two names for one number the
-    last in sorted order counts. Unlike there, a version in an object store must be whole.
+    As in TensorFlow Serving, any name that parses as an integer is a version, and of two names for one number the
+    last in sorted order counts. Unlike there, a version in an object store must be complete.
 
     Raises:
-        OSError: if the place cannot be looked into; what is being served should then stay.
+        OSError: the base path cannot be listed; the loaded versions should then stay.
     """
     if is_remote(base_path):
         bucket, model = split_url(base_path)
         found = list_versions(open_bucket(bucket), model)
         if not found:
-            # An object store has no empty folders: nothing there means a wrong URL or a store in trouble.
+            # An object store has no empty folders: an empty listing means a wrong URL or a failing store.
             raise FileNotFoundError(f"{base_path} holds no versions")
         return {number: f"{base_path.rstrip('/')}/{number}" for number in found}
     folder = Path(base_path.removeprefix("file://"))

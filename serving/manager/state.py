@@ -1,4 +1,4 @@
-"""A version's life, by TensorFlow Serving's names."""
+"""The lifecycle of a version, with TensorFlow Serving's names."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +9,7 @@ from serving.errors import Code, ServingError
 
 
 class VersionState(IntEnum):
-    """Where a version is in its life; the numbers are those of ModelVersionStatus."""
+    """The state of a version; the numbers are those of ModelVersionStatus."""
 
     START = 10
     LOADING = 20
@@ -20,7 +20,7 @@ class VersionState(IntEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """A version's state as it is told to clients."""
+    """A version's state as reported to clients."""
 
     version: int
     state: VersionState
@@ -34,13 +34,13 @@ class Version:
     Attributes:
         model: the model's name.
         number: the version.
-        source: where it is: a folder of this machine or a bucket's URL.
-        engine: what runs it, while it is available.
-        cached: the copy that was made for it, to be deleted with it.
-        users: how many requests are on it right now.
-        error: why it failed, if it did.
-        attempts: how often loading was tried.
-        retry_at: when it is tried again, on the monotonic clock.
+        source: where it is: a local folder or a URL in an object store.
+        engine: its engine, while it is loaded.
+        cached: the copy that was fetched for it, deleted when it is unloaded.
+        users: how many requests hold it.
+        error: why it failed to load, if it did.
+        attempts: how many times loading was attempted.
+        retry_at: when loading is retried, on the monotonic clock.
     """
 
     def __init__(self, model: str, number: int, source: str) -> None:
@@ -57,7 +57,7 @@ class Version:
         self.aspired = True
 
     def status(self) -> Status:
-        """What clients are told."""
+        """Return the state as reported to clients."""
         if self.error is None:
             return Status(self.number, self.state, Code.OK, "")
         return Status(self.number, self.state, self.error.code, self.error.message)

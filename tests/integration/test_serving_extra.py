@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from PIL import Image
 
 from pipeline.beam import build_package
 from serving.client import Client, PredictError
-from serving.client.local import free_ports, stop
+from serving.client.local import ServerProcess, serve
 from serving.engine.preprocessing.spec import ImageSpec, write_spec
 from serving.release.push import push
 from serving.rpc.health import HealthCheckRequest, HealthCheckResponse
@@ -122,33 +122,19 @@ def pictures(bucket: Path) -> Pictures:
     return Pictures(encoded, runner(image=pixels.astype(np.float32) / 255)["scores"])
 
 
-@dataclass
-class Server:
-    """A server of that environment, and where it answers."""
-
-    process: "subprocess.Popen[bytes]"
-    rest: str
-    grpc: str
-    started: float
-
-
-@contextmanager
-def _serve(server_bin: Path, base: Path, *flags: str) -> Iterator[Server]:
-    grpc_port, rest_port = free_ports(2)
-    where = (f"--port={grpc_port}", f"--rest_api_port={rest_port}", f"--model_base_path={base}")
-    process = subprocess.Popen(
-        [str(server_bin / "slipway-serve"), "--model_name=pictures", *where, *flags],
-        cwd=base,
+def _serve(server_bin: Path, base: Path, log: Path, *flags: str) -> AbstractContextManager[ServerProcess]:
+    """Run that environment's server, with nothing of ours on its path."""
+    program = [
+        str(server_bin / "slipway-serve"),
+        "--model_name=pictures",
+        f"--model_base_path={base}",
+        *flags,
+    ]
+    return serve(
+        lambda grpc_port, rest_port: [*program, f"--port={grpc_port}", f"--rest_api_port={rest_port}"],
+        log,
         env=CLEAN,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
     )
-    try:
-        yield Server(process, f"http://127.0.0.1:{rest_port}", f"127.0.0.1:{grpc_port}", time.monotonic())
-    finally:
-        stop(process)
-        assert process.stdout
-        process.stdout.close()
 
 
 def _answers(client: Client, images: list[bytes]) -> bool:
@@ -159,22 +145,26 @@ def _answers(client: Client, images: list[bytes]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(server_bin: Path, bucket: Path, pictures: Pictures) -> Iterator[Server]:
+def server(
+    server_bin: Path, bucket: Path, pictures: Pictures, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
     flags = ("--prefer_tflite_model", "--enable_grpc_healthcheck_service", "--enable_profiler")
     # The first start writes byte code, which others do not: it is not what is timed.
     _run(server_bin / "python", "-m", "compileall", "-q", server_bin.parent / "lib", cwd=bucket)
-    with _serve(server_bin, bucket, *flags) as server:
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    started = time.monotonic()
+    with _serve(server_bin, bucket, log, *flags) as server:
         with Client(server.rest, "pictures", retries=0) as client:
             while not _answers(client, pictures.encoded[:1]):
-                assert server.process.poll() is None, server.process.communicate()[0]
-                assert time.monotonic() - server.started < 60
+                assert server.exit_code() is None, server.last_lines()
+                assert time.monotonic() - started < 60, server.last_lines()
                 time.sleep(0.01)
-        print(f"\nthe first answer {time.monotonic() - server.started:.2f} s after the start")
+        print(f"\nthe first answer {time.monotonic() - started:.2f} s after the start")
         yield server
 
 
-def test_rest_and_grpc_answer_with_litert_s_numbers(server: Server, pictures: Pictures) -> None:
-    for url in (server.rest, f"grpc://{server.grpc}"):
+def test_rest_and_grpc_answer_with_litert_s_numbers(server: ServerProcess, pictures: Pictures) -> None:
+    for url in (server.rest, server.grpc):
         with Client(url, "pictures") as client:
             assert client.status() == {1: "AVAILABLE"}
             assert client.fields().inputs == {"image": "DT_STRING"}
@@ -182,8 +172,8 @@ def test_rest_and_grpc_answer_with_litert_s_numbers(server: Server, pictures: Pi
         np.testing.assert_allclose(answer["scores"], pictures.scores, rtol=1e-6)
 
 
-def test_health_reflection_and_profiler(server: Server) -> None:
-    with grpc.insecure_channel(server.grpc) as channel:
+def test_health_reflection_and_profiler(server: ServerProcess) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
 
         def ask(path: str, request: Any, response: Any) -> Any:
             call = channel.stream_stream if path.endswith("ReflectionInfo") else channel.unary_unary
@@ -207,11 +197,11 @@ def test_health_reflection_and_profiler(server: Server) -> None:
 
 def test_a_saved_model_is_refused_with_what_is_to_be_installed(server_bin: Path, tmp_path: Path) -> None:
     fake_model(tmp_path / "1", "any")
-    with _serve(server_bin, tmp_path, "--max_num_load_retries=0") as server:
-        said, _ = server.process.communicate(timeout=60)
-    assert server.process.returncode == 255
-    assert b"pip install tensorflow" in said
-    assert b"Traceback" not in said
+    with _serve(server_bin, tmp_path, tmp_path / "log.txt", "--max_num_load_retries=0") as server:
+        assert server.process.wait(60) == 255
+    said = server.log.read_text()
+    assert "pip install tensorflow" in said
+    assert "Traceback" not in said
 
 
 def test_the_versions_are_told(server_bin: Path, tmp_path: Path) -> None:
@@ -221,10 +211,12 @@ def test_the_versions_are_told(server_bin: Path, tmp_path: Path) -> None:
     assert tensorflow == "TensorFlow Library: not installed"
 
 
-def test_the_client_alone_asks_it(server: Server, wheel: Path, pictures: Pictures, tmp_path: Path) -> None:
+def test_the_client_alone_asks_it(
+    server: ServerProcess, wheel: Path, pictures: Pictures, tmp_path: Path
+) -> None:
     python = _environment(tmp_path / "venv", wheel, "client") / "python"
     (tmp_path / "picture.png").write_bytes(pictures.encoded[0])
-    for url in (server.rest, f"grpc://{server.grpc}"):
+    for url in (server.rest, server.grpc):
         command = (python, "-m", "serving.predict", f"--url={url}", "--model=pictures", "--format=jsonl")
         said = _run(*command, "picture.png", cwd=tmp_path)
         assert f"{pictures.scores[0][0]:.4f}"[:6] in said

@@ -219,7 +219,7 @@ def test_a_server_that_is_not_there() -> None:
             pytest.raises(PredictError, match="cannot reach"),
         ):
             client.predict([1.0])
-    with pytest.raises(ValueError, match="write http://"):
+    with pytest.raises(ValueError, match="use http://"):
         Client("localhost:8501", "m")
 
 
@@ -287,7 +287,7 @@ def test_help_answers_without_tensorflow() -> None:
 
 def test_grpc_is_not_open_before_the_models_are(tmp_path: Path) -> None:
     with start(f"--model_base_path={tmp_path / 'later'}", ready=False) as server:
-        server.wait("cannot look for versions")
+        server.wait("cannot list versions")
         with grpc.insecure_channel(server.address) as channel:
             call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
             with pytest.raises(grpc.RpcError) as caught:

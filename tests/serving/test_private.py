@@ -15,5 +15,7 @@ def test_what_is_there_is_accepted() -> None:
 
 
 def test_what_is_gone_is_named() -> None:
-    with pytest.raises(ImportError, match=r"test_private\.Library has no _gone any more, .* uses in a test; install"):
+    with pytest.raises(
+        ImportError, match=r"test_private\.Library no longer has _gone, .* uses in a test; install"
+    ):
         require(Library, "_set", "_gone", why="in a test")

@@ -186,7 +186,7 @@ def test_parameters_file(tmp_path: Path) -> None:
     options = read_batching(str(path))
     assert (options.max_batch_size, options.allowed_batch_sizes) == (8, (4, 8))
     for text, said in (
-        ("allowed_batch_sizes: 4", "must ascend and end with 1000"),
+        ("allowed_batch_sizes: 4", "must be in ascending order and end with 1000"),
         ("max_batch_size { value: 0 }", "max_batch_size must be at least 1"),
         ("batch_timeout_micros { value: -1 }", "must not be negative"),
         ("batch_size: 4", "Error parsing text-format tensorflow.serving.BatchingParameters"),

@@ -136,7 +136,7 @@ def test_a_failed_version_is_tried_again(versions: Path, tmp_path: Path) -> None
     (base / "1" / "saved_model.pb").rename(tmp_path / "pb")
     flags = ("--max_num_load_retries=100", "--load_retry_interval_micros=200000")
     with start(f"--model_base_path={base}", *flags, ready=False) as server:
-        server.wait("tried again in 0.2 s")
+        server.wait("next attempt in 0.2 s")
         response = server.post("/v1/models/default:predict", {"instances": [0]})
         assert response.status_code == 503
         assert server.get("/healthz/live").status_code == 200
