@@ -194,7 +194,10 @@ def predict(context: typer.Context) -> None:
 def _put_working_folder_last() -> None:
     """Let `data.make` name a module of the user's, and let nothing in the working folder hide one of ours."""
     here = str(Path.cwd())
-    sys.path[:] = [*(path for path in sys.path if path not in ("", here) or path == str(_SOURCES)), here]
+    paths = [path for path in sys.path if path not in ("", here)]
+    # Where ours are installed for editing, what finds them comes after the path as a whole.
+    ours = [] if str(_SOURCES) in paths else [str(_SOURCES)]
+    sys.path[:] = [*paths, *ours, here]
 
 
 def main(arguments: list[str] | None = None) -> None:

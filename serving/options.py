@@ -83,7 +83,7 @@ def manager(flags: Flags, cache: Path, warm_up: WarmUp | None, metrics: Metrics)
 
 
 def batching(flags: Flags) -> BatchingOptions | None:
-    """Return the batching parameters for all models; None if batching is off.
+    """Return the batching parameters, unless models have their own; None if batching is off.
 
     Raises:
         ServerConfigError: the parameters file is invalid.

@@ -20,6 +20,8 @@ from tests import warm
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# xdist adds an empty entry, which stands for the working folder of every child process.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
 
 #: A run that takes longer hangs.
 _SECONDS = 600

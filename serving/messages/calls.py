@@ -1,4 +1,4 @@
-"""Parts of calls and answers that several APIs share: as plain values, and as TensorFlow Serving's messages."""
+"""Parts of requests and responses that several APIs share, as plain values and as TensorFlow Serving's messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from serving.messages.protos import prediction_log_pb2
 
 @dataclass(frozen=True)
 class Classifications:
-    """For each example its classes as (label, score)."""
+    """The classes of each example, as (label, score)."""
 
     rows: list[list[tuple[bytes, float]]]
 
 
 @dataclass(frozen=True)
 class Regressions:
-    """For each example its value."""
+    """The value of each example."""
 
     values: list[float]
 
 
 def to_tensor(examples: Sequence[bytes], context: bytes | None = None) -> Array:
-    """The input tensor; an example's own features come after, and so override, those of the context.
+    """Return the input tensor; an example's own features come after, and so override, those of the context.
 
     Raises:
-        ServingError: if there is no example.
+        ServingError: there are no examples.
     """
     if not examples:
         raise invalid("Input is empty.")
@@ -39,7 +39,7 @@ def to_tensor(examples: Sequence[bytes], context: bytes | None = None) -> Array:
 
 
 def read_input(message: Any) -> Array:
-    """The examples of an Input message as a tensor."""
+    """Return the examples of an Input message as a tensor."""
     kind = message.WhichOneof("kind")
     if kind == "example_list_with_context":
         listed = message.example_list_with_context
@@ -49,7 +49,7 @@ def read_input(message: Any) -> Array:
 
 
 def write_spec(spec: Any, name: str, version: int | None, signature_name: str = "") -> None:
-    """Says which model and version answered."""
+    """Fill a ModelSpec."""
     spec.name = name
     if version is not None:
         spec.version.value = version
@@ -57,7 +57,7 @@ def write_spec(spec: Any, name: str, version: int | None, signature_name: str = 
 
 
 def fill_classifications(message: Any, result: Classifications) -> None:
-    """Fills a ClassificationResult."""
+    """Fill a ClassificationResult."""
     for row in result.rows:
         entry = message.classifications.add()
         for label, score in row:
@@ -65,7 +65,7 @@ def fill_classifications(message: Any, result: Classifications) -> None:
 
 
 def fill_regressions(message: Any, result: Regressions) -> None:
-    """Fills a RegressionResult."""
+    """Fill a RegressionResult."""
     for value in result.values:
         message.regressions.add(value=value)
 
@@ -73,7 +73,7 @@ def fill_regressions(message: Any, result: Regressions) -> None:
 def log_entry(
     kind: Literal["predict", "classify", "regress", "multi_inference"], request: Any, response: Any
 ) -> Any:
-    """Make the PredictionLog of a call."""
+    """Return the PredictionLog of a call."""
     entry = prediction_log_pb2.PredictionLog()
     log = getattr(entry, f"{kind}_log")
     log.request.CopyFrom(request)

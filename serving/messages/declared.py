@@ -17,8 +17,8 @@ _SCALARS = {
 }
 _INT64 = ".google.protobuf.Int64Value"
 
-# A field is its number and its type: a scalar's name, a message's full name with a dot before it, or "enum " and
-# such a name; with "repeated " before it where there are several.
+# A field is a number and a type: a scalar's name, a message's full name after a dot, or such a name after "enum ";
+# "repeated " comes before the type of a repeated field.
 _SERVING = {
     "BatchingParameters": {
         "max_batch_size": (1, _INT64),
@@ -50,16 +50,16 @@ def declare(
     enums: Mapping[str, Sequence[str]] | None = None,
     services: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
 ) -> dict[str, Any]:
-    """Makes message classes from a table of fields, and describes services for reflection.
+    """Create message classes from a table of fields, and describe services for reflection.
 
     Args:
-        file_name: of the .proto file that this stands for.
+        file_name: the name of the .proto file that this replaces.
         package: its package.
         messages: fields by message; a field is its number and type.
         imports: the .proto files that its types come from.
         enums: the names of each enum's values, from 0.
-        services: for each service its methods with the full names of request and response; a response that is
-            streamed has "stream " before it.
+        services: the methods of each service, with the full names of request and response; "stream " comes before
+            the name of a streamed one.
 
     Returns:
         The message classes by name.

@@ -8,7 +8,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 """A tensor of any shape and type."""
 
-# The numbers are those of tensorflow/core/framework/types.proto, which the wire and the graph both use.
+# The numbers are those of tensorflow/core/framework/types.proto, which are used both on the wire and in graphs.
 NUMBERS: dict[str, int] = {
     "DT_INVALID": 0,
     "DT_FLOAT": 1,
@@ -37,7 +37,7 @@ NUMBERS: dict[str, int] = {
 }
 NAMES: dict[int, str] = {number: name for name, number in NUMBERS.items()}
 
-# Strings are arrays of Python objects (bytes), as TensorFlow's own Python does it.
+# Strings are arrays of Python objects (bytes), as in TensorFlow's Python API.
 _NUMPY: dict[str, Any] = {
     "DT_FLOAT": np.float32,
     "DT_DOUBLE": np.float64,
@@ -61,10 +61,10 @@ _FROM_NUMPY: dict[np.dtype[Any], str] = {dtype: name for name, dtype in NUMPY.it
 
 
 def name_of(dtype: np.dtype[Any]) -> str:
-    """The TensorFlow name (`DT_FLOAT`, …) of a numpy type; text and bytes of any width are `DT_STRING`.
+    """Return the TensorFlow name (`DT_FLOAT`, …) of a numpy type; text and bytes of any width are `DT_STRING`.
 
     Raises:
-        TypeError: if TensorFlow has no such type.
+        TypeError: TensorFlow has no such type.
     """
     if dtype.kind in "SU":
         return "DT_STRING"

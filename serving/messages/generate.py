@@ -9,7 +9,7 @@ from serving.messages.descriptors import DESCRIPTORS
 
 
 def make_descriptors() -> bytes:
-    """Make the set of all files with messages in `protos`, each after those that it imports."""
+    """Return the serialized FileDescriptorSet of all files in `protos`, each after those that it imports."""
     files: dict[str, Any] = {}
 
     def visit(file: Any) -> None:

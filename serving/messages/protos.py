@@ -1,13 +1,13 @@
 """TensorFlow's and TensorFlow Serving's messages, without TensorFlow.
 
-Where the `tensorflow` package is installed, its message modules are imported, so that one process has one class of
-each message. They import, by the package's `__init__`, all of TensorFlow: seconds, and hundreds of megabytes, for
-nothing when a LiteRT model is served. So while they are imported an empty package of that name stands in for it,
-with the real one's path. The modules of messages stay; a later `import tensorflow` is the real thing and finds them
-already there. Where it is not installed, the same messages are made from `descriptors.binpb`; TensorFlow Serving's
-also where only `tensorflow-serving-api` is missing.
+If the `tensorflow` package is installed, its message modules are imported, so that each message has only one class in
+a process. Through the package's `__init__` they would import all of TensorFlow: seconds, and hundreds of megabytes,
+for nothing when a LiteRT model is served. So during their import an empty package with the same name and path replaces
+it. The message modules stay loaded; a later `import tensorflow` imports the real package, which finds them there.
+If it is not installed, the same messages are created from `descriptors.binpb`; TensorFlow Serving's also if only
+`tensorflow-serving-api` is missing.
 
-`prediction_service_pb2` and `model_service_pb2` of the pinned release do not work under today's protobuf; nothing
+`prediction_service_pb2` and `model_service_pb2` of the pinned release do not work with current protobuf; nothing
 here needs them, because the gRPC services are registered by method name (`serving.rpc`).
 """
 
@@ -24,7 +24,7 @@ from google.protobuf import descriptor_pool, message_factory
 from serving.messages.descriptors import read_descriptors
 
 _SPECS = {name: importlib.util.find_spec(name) for name in ("tensorflow", "tensorflow_serving")}
-# A package that was removed can leave a folder behind, which has a specification too, but no file to import.
+# An uninstalled package can leave a folder behind, which has a spec too, but no file to import.
 _INSTALLED = {"google", *(name for name, spec in _SPECS.items() if spec and spec.origin)}
 if "tensorflow" not in _INSTALLED:
     _INSTALLED.discard("tensorflow_serving")  # its modules import TensorFlow's
@@ -46,7 +46,7 @@ def _without_tensorflow() -> Iterator[None]:
 
 
 def _messages(file_name: str) -> Any:
-    """The messages of a .proto file: its module where it is installed, else a namespace with what that would hold."""
+    """Return the messages of a .proto file: its module if it is installed, otherwise a namespace like that module."""
     if file_name.partition("/")[0] in _INSTALLED:
         return importlib.import_module(file_name.removesuffix(".proto").replace("/", ".") + "_pb2")
     pool = descriptor_pool.Default()

@@ -1,4 +1,4 @@
-"""TensorProto to numpy and back, without the generic helpers, which cost more than a small model's run."""
+"""Converts TensorProto to numpy and back, without the generic helpers, which cost more than a small model's run."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.messages.protos import tensor_pb2
 
-# Which repeated field holds the values of a type, where they are not packed into tensor_content.
+# The repeated field with the values of each type, unless they are packed into tensor_content.
 _FIELDS = {
     "DT_FLOAT": "float_val",
     "DT_DOUBLE": "double_val",
@@ -29,16 +29,16 @@ _FIELDS = {
     "DT_COMPLEX64": "scomplex_val",
     "DT_COMPLEX128": "dcomplex_val",
 }
-# Types whose values travel as something else: bit patterns, or pairs of real and imaginary part.
+# Types whose values are sent as another type: bit patterns, or pairs of real and imaginary part.
 _CARRIED_AS = {
     "DT_HALF": np.uint16,
     "DT_BFLOAT16": np.uint16,
     "DT_COMPLEX64": np.float32,
     "DT_COMPLEX128": np.float64,
 }
-# Fields that look on the wire as their array does in memory, on little-endian machines as all are: the types, and
-# each field's tag, which says that its values are packed.
-_ALIKE = {
+# Types whose field has the same bytes on the wire as the array in memory (all supported machines are little-endian),
+# and the tag of that field, for packed values.
+_SAME_BYTES = {
     name: bytes((tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[_FIELDS[name]].number << 3 | 2,))
     for name in ("DT_FLOAT", "DT_DOUBLE", "DT_BOOL", "DT_COMPLEX64", "DT_COMPLEX128")
 }
@@ -47,14 +47,14 @@ _LARGEST_SHAPE = 1 << 48
 
 
 def to_array(proto: Any, alias: str) -> Array:
-    """The tensor of a message.
+    """Return the tensor of a message.
 
     Args:
         proto: a TensorProto.
-        alias: what the input is called, for errors.
+        alias: the input's name, for errors.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is not a whole tensor of a type that can be served.
+        ServingError: the message is not a complete tensor of a supported type (INVALID_ARGUMENT).
     """
     name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
     if name not in _FIELDS:
@@ -82,20 +82,20 @@ def to_array(proto: Any, alias: str) -> Array:
             raise invalid(f"input '{alias}' has a real part without an imaginary one")
         flat = flat.view(dtype)
     else:
-        # A value beyond the type wraps, as a cast does in C++.
+        # An out-of-range value wraps, as in a C++ cast.
         flat = np.array(values, np.int64 if _FIELDS[name] == "int_val" else dtype).astype(dtype, copy=False)
     return _fill(flat, shape, size, alias)
 
 
 def to_proto(value: Array, *, packed: bool = False) -> Any:
-    """The message of a tensor; `packed` puts its bytes into tensor_content."""
+    """Return a tensor as a TensorProto; `packed` puts its bytes into tensor_content."""
     proto = tensor_pb2.TensorProto()
     fill(proto, value, packed=packed)
     return proto
 
 
 def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
-    """Fills an empty message, such as one inside a response, which then need not be copied there."""
+    """Fill an empty TensorProto, such as one inside a response, which saves a copy."""
     name = dtypes.name_of(value.dtype)
     proto.dtype = dtypes.NUMBERS[name]
     add = proto.tensor_shape.dim.add
@@ -106,9 +106,9 @@ def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
         proto.string_val.extend(item if isinstance(item, bytes) else str(item).encode() for item in flat)
     elif packed:
         proto.tensor_content = value.tobytes()
-    elif name in _ALIKE:
+    elif name in _SAME_BYTES:
         data = value.tobytes()
-        proto.MergeFromString(_ALIKE[name] + _varint(len(data)) + data)
+        proto.MergeFromString(_SAME_BYTES[name] + _varint(len(data)) + data)
     else:
         flat_array = value.ravel()
         if name in _CARRIED_AS:
@@ -132,8 +132,8 @@ def _shape(proto: Any, alias: str) -> tuple[int, ...]:
     if shape and min(shape) < 0:
         raise invalid(f"input '{alias}' has the shape {list(shape)}; sizes must not be negative")
     if len(shape) > 32:
-        raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are possible")
-    # Also when another size is 0, and so nothing is carried: no array may have such a shape.
+        raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are supported")
+    # Even if another size is 0, and so the tensor is empty: numpy rejects such a shape.
     if math.prod(filter(None, shape)) > _LARGEST_SHAPE:
         raise invalid(f"input '{alias}' has the shape {list(shape)}, which is too large for any tensor")
     return shape
@@ -141,20 +141,20 @@ def _shape(proto: Any, alias: str) -> tuple[int, ...]:
 
 def _unpack(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], size: int, alias: str) -> Array:
     if dtype.kind == "O":
-        raise invalid(f"input '{alias}' holds strings; give them in string_val, not in tensor_content")
+        raise invalid(f"input '{alias}' holds strings; put them into string_val, not tensor_content")
     if len(content) != size * dtype.itemsize:
         raise invalid(
             f"input '{alias}': tensor_content has {len(content)} bytes, the shape {list(shape)} needs "
             f"{size * dtype.itemsize}"
         )
-    if dtype.kind == "b":  # other bytes than 0 and 1 are no booleans
+    if dtype.kind == "b":  # bytes other than 0 and 1 are not booleans
         flags: Array = np.frombuffer(content, np.uint8) != 0
         return flags.reshape(shape)
     return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _fill(flat: Array, shape: tuple[int, ...], size: int, alias: str) -> Array:
-    """As many values as the shape says: the last one stands for all that are missing, surplus ones are dropped."""
+    """Return as many values as the shape needs: the last one is repeated for missing ones, extra ones are dropped."""
     if len(flat) == size:
         return flat.reshape(shape)
     if size > _LARGEST_FILL // max(flat.itemsize, 1):
@@ -170,5 +170,5 @@ def _fill(flat: Array, shape: tuple[int, ...], size: int, alias: str) -> Array:
 
 def _bomb(alias: str, size: int) -> ServingError:
     return ServingError(
-        Code.INVALID_ARGUMENT, f"input '{alias}' claims {size} elements but does not carry them"
+        Code.INVALID_ARGUMENT, f"input '{alias}' declares {size} elements but does not contain them"
     )

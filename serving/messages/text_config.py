@@ -1,4 +1,4 @@
-"""Reads TensorFlow Serving's configuration files, which are protobuf messages as text."""
+"""Reads TensorFlow Serving's configuration files, which are in protobuf's text format."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,18 +11,18 @@ Message = TypeVar("Message")
 
 
 class ServerConfigError(UserError, ValueError):
-    """A configuration file or flag cannot be used; the message names it and says what is wrong."""
+    """A configuration file or flag is invalid; the message names it and says what is wrong."""
 
 
 def read_text(path: str | Path, message: Message) -> Message:
-    """Parses a file into a message.
+    """Parse a file into a message.
 
     Args:
         path: the file.
-        message: an empty message of the wanted type; it is filled and returned.
+        message: an empty message of the file's type; it is filled and returned.
 
     Raises:
-        ServerConfigError: if the file cannot be read or parsed.
+        ServerConfigError: the file cannot be read or parsed.
     """
     proto: Any = message
     name = proto.DESCRIPTOR.full_name

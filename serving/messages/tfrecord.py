@@ -1,4 +1,4 @@
-"""TFRecord files: records with their lengths and checksums, read and written without TensorFlow."""
+"""Reads and writes TFRecord files, records with lengths and checksums, without TensorFlow."""
 
 import struct
 from collections.abc import Iterator
@@ -18,28 +18,28 @@ class RecordError(UserError, ValueError):
 
 
 def frame(data: bytes) -> bytes:
-    """A record as it is written to a file."""
+    """Return a record as it is written to a file."""
     length = _LENGTH.pack(len(data))
     return length + _CHECK.pack(_masked(length)) + data + _CHECK.pack(_masked(data))
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The records of a file.
+    """Yield the records of a file.
 
     Raises:
-        RecordError: if a checksum does not match or the file ends in the middle of a record.
+        RecordError: a checksum does not match, or the file ends in the middle of a record.
     """
     with path.open("rb") as file:
         number = 0
         while head := file.read(_HEAD):
             where = f"{path}: record {number}"
             if len(head) < _HEAD or _CHECK.unpack(head[_LENGTH.size :])[0] != _masked(head[: _LENGTH.size]):
-                raise RecordError(f"{where}: its length is cut short or damaged")
+                raise RecordError(f"{where}: its length is truncated or damaged")
             (length,) = _LENGTH.unpack(head[: _LENGTH.size])
             data = file.read(length)
             check = file.read(_CHECK.size)
             if len(data) < length or len(check) < _CHECK.size:
-                raise RecordError(f"{where}: the file ends within it")
+                raise RecordError(f"{where}: the file ends in the middle of it")
             if _CHECK.unpack(check)[0] != _masked(data):
                 raise RecordError(f"{where}: its checksum does not match")
             yield data
@@ -47,6 +47,6 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def _masked(data: bytes) -> int:
-    # TFRecord rotates and shifts CRC-32C, so that a record that holds records has checksums of its own.
+    # TFRecord masks CRC-32C (rotation and addition), so that records inside a record have different checksums.
     crc = int(google_crc32c.value(data))
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Files of warm-up requests, as TensorFlow Serving replays them: PredictionLogs in a TFRecord file."""
+"""Writes files of warm-up requests in TensorFlow Serving's format: PredictionLogs in a TFRecord file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from serving.messages.tfrecord import frame
 
 
 def write_requests(path: Path, requests: Iterable[Any]) -> None:
-    """Writes PredictRequests as a warm-up file."""
+    """Write PredictRequests as a warm-up file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for request in requests:
@@ -21,7 +21,7 @@ def write_requests(path: Path, requests: Iterable[Any]) -> None:
 
 
 def predict_request(model: str, inputs: dict[str, Array], signature_name: str = "") -> Any:
-    """A PredictRequest for a warm-up file."""
+    """Return a PredictRequest for a warm-up file."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature_name

@@ -1,1 +1,1 @@
-"""What operators need: metrics, logs, TLS, tokens, limits."""
+"""Operations: metrics, logs, TLS, tokens, limits."""

@@ -1,4 +1,4 @@
-"""A line for each call: JSON with the field names of the Elastic Common Schema."""
+"""The access log: one line per call, JSON with the field names of the Elastic Common Schema."""
 
 import sys
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from serving.transport.http1.message import Request
 
 
 class Served(Protocol):
-    """What a call turned out to be for."""
+    """The model and version of a call, as far as they are known."""
 
     model: str
     version: int | None
@@ -25,7 +25,7 @@ class AccessLog:
         self._stream = stream or sys.stdout
 
     def rest(self, request: Request, status: int, seconds: float, sent: int, served: Served) -> None:
-        """A REST call."""
+        """Log a REST call."""
         self._write(
             {
                 "client.ip": request.peer,
@@ -44,7 +44,7 @@ class AccessLog:
     def grpc(
         self, peer: str, method: str, code: Code, seconds: float, received: int, sent: int, served: Served
     ) -> None:
-        """A gRPC call."""
+        """Log a gRPC call."""
         self._write(
             {
                 "client.address": peer,

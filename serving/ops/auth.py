@@ -1,4 +1,4 @@
-"""Bearer tokens: who may call."""
+"""Authentication of calls by bearer tokens."""
 
 import contextlib
 import hashlib
@@ -10,10 +10,10 @@ from serving.messages.text_config import ServerConfigError
 
 
 class Tokens:
-    """The tokens of a file, one a line; empty lines and those that begin with # are left out.
+    """The tokens of a file, one per line; empty lines and those that begin with # are ignored.
 
-    The file is looked at again when it changes, so that tokens can be exchanged without a restart. Only digests are
-    kept, and compared in constant time.
+    The file is read again when it changes, so that tokens can be replaced without a restart. Only digests are kept,
+    and compared in constant time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,19 +25,19 @@ class Tokens:
         except OSError as error:
             raise ServerConfigError(f"cannot read --auth_token_file {path}: {error.strerror}") from error
         if not self._digests:
-            raise ServerConfigError(f"--auth_token_file {path} holds no token: write one a line")
+            raise ServerConfigError(f"--auth_token_file {path} holds no token: write one per line")
 
     def check(self, header: bytes) -> None:
-        """Raises UNAUTHENTICATED unless the Authorization header carries one of the tokens."""
+        """Raise UNAUTHENTICATED unless the Authorization header contains one of the tokens."""
         scheme, _, token = header.partition(b" ")
         given = hashlib.sha256(token.strip()).digest()
-        with contextlib.suppress(OSError):  # being replaced right now: those read last still hold
+        with contextlib.suppress(OSError):  # it is being replaced right now: the previous tokens remain valid
             self._read()
-        # No early end, so that the time does not tell how far a match went.
+        # No early exit, so that the time does not reveal which token matched.
         matches = [hmac.compare_digest(given, digest) for digest in self._digests]
         if scheme.lower() != b"bearer" or not any(matches):
             raise ServingError(
-                Code.UNAUTHENTICATED, "a valid token is needed: send 'Authorization: Bearer TOKEN'"
+                Code.UNAUTHENTICATED, "a valid token is required: send 'Authorization: Bearer TOKEN'"
             )
 
     def _read(self) -> None:

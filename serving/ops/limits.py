@@ -1,4 +1,4 @@
-"""What a request may ask for at most."""
+"""The limits of a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from serving.errors import invalid
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a request; 0 is no bound.
+    """The limits of a request; 0 means no limit.
 
     Attributes:
-        body_bytes: of a REST body or gRPC message, after decompression.
-        tensor_elements: in one input tensor.
+        body_bytes: the size of a REST body or gRPC message, after decompression.
+        tensor_elements: the number of elements in one input tensor.
         batch_rows: the first dimension of any input.
     """
 
@@ -24,7 +24,7 @@ class Limits:
     batch_rows: int = 0
 
     def check_tensors(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Raises INVALID_ARGUMENT for an input that is too large."""
+        """Raise INVALID_ARGUMENT for an input that is too large."""
         if not self.tensor_elements and not self.batch_rows:
             return
         for alias, value in inputs.items():

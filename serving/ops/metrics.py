@@ -1,7 +1,7 @@
-"""Counters and histograms under TensorFlow Serving's names, in Prometheus' text format.
+"""Counters and histograms with TensorFlow Serving's names, in Prometheus' text format.
 
-The names start with a colon and counters lack the suffix `_total`, which the usual client library would not write;
-dashboards and alerts made for TensorFlow Serving need them as they are.
+The names start with a colon and counters lack the suffix `_total`, which the usual client library does not support;
+dashboards and alerts made for TensorFlow Serving need exactly these names.
 """
 
 import math
@@ -9,7 +9,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 
-# 10 µs and 33 steps of 1.8 upwards: about twenty minutes, as in TensorFlow Serving.
+# 33 buckets from 10 µs, each 1.8 times the previous: up to about 25 minutes, as in TensorFlow Serving.
 LATENCY_BUCKETS = tuple(10 * 1.8**i for i in range(33))
 COUNT_BUCKETS = tuple(float(2**i) for i in range(33))
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,7 +18,7 @@ Labels = tuple[str, ...]
 
 
 class Counter:
-    """A number that only grows, for each set of label values."""
+    """A number that only increases, for each set of label values."""
 
     def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
         self.name = name
@@ -28,17 +28,17 @@ class Counter:
         self._lock = threading.Lock()
 
     def add(self, *labels: str, by: float = 1) -> None:
-        """Counts."""
+        """Increase the counter."""
         with self._lock:
             self._values[labels] = self._values.get(labels, 0) + by
 
     def value(self, *labels: str) -> float:
-        """What was counted; the sum over all labels if none are given."""
+        """Return the count; the sum over all labels if none are given."""
         with self._lock:
             return self._values.get(labels, 0) if labels else sum(self._values.values())
 
     def lines(self) -> list[str]:
-        """The metric in Prometheus' text format."""
+        """Return the metric in Prometheus' text format."""
         with self._lock:
             values = sorted(self._values.items())
         head = [f"# HELP {self.name} {self._help}", f"# TYPE {self.name} counter"]
@@ -46,7 +46,7 @@ class Counter:
 
 
 class Histogram:
-    """How often values fell into each bucket, for each set of label values."""
+    """The number of values in each bucket, for each set of label values."""
 
     def __init__(self, name: str, help_text: str, labels: Sequence[str], buckets: Sequence[float]) -> None:
         self.name = name
@@ -57,18 +57,18 @@ class Histogram:
         self._lock = threading.Lock()
 
     def observe(self, value: float, *labels: str) -> None:
-        """Counts a value."""
+        """Count a value."""
         bucket = bisect_left(self._bounds, value)
         with self._lock:
             cell = self._cells.get(labels)
             if cell is None:
-                # One count for each bucket, one for what is above all, and the sum.
+                # One count per bucket, one for values above all bounds, and the sum.
                 cell = self._cells[labels] = [0.0] * (len(self._bounds) + 2)
             cell[bucket] += 1
             cell[-1] += value
 
     def lines(self) -> list[str]:
-        """The metric in Prometheus' text format."""
+        """Return the metric in Prometheus' text format."""
         with self._lock:
             cells = sorted((labels, list(cell)) for labels, cell in self._cells.items())
         out = [f"# HELP {self.name} {self._help}", f"# TYPE {self.name} histogram"]
@@ -152,18 +152,18 @@ class Metrics:
         )
 
     def loaded(self, source: str, seconds: float, *, ok: bool) -> None:
-        """Counts an attempt to load a version."""
+        """Count an attempt to load a version."""
         self.load_attempts.add(source, "success" if ok else "fail")
         if ok:
             self.load_latency.add(source, by=seconds * 1e6)
 
     def total(self, name: str) -> float:
-        """A counter's sum over all labels, by its name; 0 for a name there is not."""
+        """Return a counter's sum over all labels, by its name; 0 for an unknown name."""
         counters = (value for value in vars(self).values() if isinstance(value, Counter))
         return next((counter.value() for counter in counters if counter.name == name), 0)
 
     def page(self) -> str:
-        """Everything in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         metrics = [value for value in vars(self).values() if isinstance(value, Counter | Histogram)]
         return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"
 

@@ -1,8 +1,8 @@
-"""The request log: a sample of calls and answers, as TFRecord files of PredictionLog.
+"""The request log: a sample of requests and responses, as TFRecord files of PredictionLogs.
 
-Requests only put a record on a queue; a thread writes the files, moves finished ones to the bucket, and deletes
-the oldest when a model's share of the disk is used up. When the queue is full, records are dropped and counted:
-answering comes first.
+Requests only put a record on a queue; a thread writes the files, moves finished ones to their bucket, and deletes the
+oldest when a model's log exceeds its limit. When the queue is full, records are dropped and counted: serving comes
+first.
 """
 
 import logging
@@ -30,7 +30,7 @@ _FILE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class RequestLogging:
-    """Which share of a model's calls is kept (0 to 1), and the files' prefix: a path or a bucket's URL."""
+    """The fraction of a model's calls to log (0 to 1), and the prefix of the files: a path or a bucket's URL."""
 
     prefix: str
     sampling_rate: float
@@ -40,9 +40,9 @@ class RequestLogs:
     """The request logs of all models that have one.
 
     Args:
-        metrics: where to count.
-        max_bytes: how much a model's log may hold on the local disk.
-        file_seconds: a file is finished after this time at the latest.
+        metrics: the metrics to update.
+        max_bytes: the maximum size of a model's log.
+        file_seconds: the time after which a file is finished, at the latest.
     """
 
     def __init__(self, metrics: Metrics, max_bytes: int, file_seconds: float = _FILE_SECONDS) -> None:
@@ -55,19 +55,19 @@ class RequestLogs:
         self._random = random.Random()
 
     def configure(self, settings: Mapping[str, RequestLogging]) -> None:
-        """Take over the settings of the models that have any, by name; called again when they are reloaded."""
+        """Apply the settings of the models that have any, by name; called again when they are reloaded."""
         self._settings = dict(settings)
         if self._settings and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
             self._thread.start()
 
     def wants(self, model: str) -> bool:
-        """Whether this call of a model is in the sample, for callers that must first build the messages."""
+        """Return whether this call of a model is in the sample, for callers that must first build the messages."""
         settings = self._settings.get(model) if self._settings else None
         return settings is not None and self._random.random() < settings.sampling_rate
 
     def put(self, model: str, entry: Any) -> None:
-        """Log a PredictionLog that `wants` has chosen."""
+        """Log the PredictionLog of a call for which `wants` returned True."""
         settings = self._settings.get(model)
         if settings is None:
             return
@@ -79,7 +79,7 @@ class RequestLogs:
             self._metrics.request_logs.add(model, "RESOURCE_EXHAUSTED")
 
     def close(self) -> None:
-        """Writes what is queued, finishes the files and ends the thread."""
+        """Write what is queued, finish the files and stop the thread."""
         if self._thread:
             self._queue.put(None)
             self._thread.join()
@@ -111,7 +111,7 @@ class RequestLogs:
         files[model].write(frame(entry.SerializeToString()))
 
     def _finish(self, model: str, file: "_File") -> None:
-        """Moves a finished file to where it belongs, under a name that sorts by time."""
+        """Move a finished file to its bucket, under a name that sorts by time."""
         file.handle.close()
         folder, _, stem = file.prefix.rpartition("/")
         name = f"{stem or model}-{now().replace(':', '')}-{time.time_ns() % 10**9:09d}.tfrecord"
@@ -119,14 +119,14 @@ class RequestLogs:
             bucket = open_bucket(folder or ".")
             bucket.upload(file.path, name)
             self._trim(folder, stem or model)
-        except Exception as error:  # object stores' clients have kinds of their own beside OSError
+        except Exception as error:  # clients of object stores raise more than OSError
             log.error("cannot write the request log %s/%s: %s", folder, name, error)
             self._metrics.request_logs.add(model, "UNAVAILABLE")
         finally:
             file.path.unlink(missing_ok=True)
 
     def _trim(self, folder: str, stem: str) -> None:
-        """Deletes the oldest files beyond the log's share."""
+        """Delete the oldest files beyond the log's limit."""
         bucket = open_bucket(folder or ".")
         files = sorted(
             (name, info.size)

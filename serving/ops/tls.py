@@ -1,4 +1,4 @@
-"""TLS: the keys of an SSLConfig, for gRPC and, where asked for, REST."""
+"""TLS: the keys of an SSLConfig, for gRPC and, if enabled, REST."""
 
 import os
 import ssl
@@ -13,13 +13,13 @@ from serving.messages.text_config import ServerConfigError, read_text
 
 @dataclass(frozen=True)
 class Tls:
-    """PEM text, as the configuration file holds it.
+    """Keys and certificates as PEM text, as in the configuration file.
 
     Attributes:
         key: the server's private key.
         certificate: its certificate, with the chain.
-        authority: who signs clients' certificates, if given.
-        verify_clients: whether a client must have one.
+        authority: the authority of the clients' certificates, if given.
+        verify_clients: whether clients must present a certificate.
     """
 
     key: bytes
@@ -29,15 +29,15 @@ class Tls:
 
 
 def read_tls(path: str) -> Tls:
-    """The keys of an SSLConfig file.
+    """Read the keys of an SSLConfig file.
 
     Raises:
-        ServerConfigError: if it cannot be read, or its key and certificate do not go together.
+        ServerConfigError: the file cannot be read, or its key and certificates are invalid.
     """
     config = read_text(path, SSLConfig())
     for name in ("server_key", "server_cert"):
         if not getattr(config, name):
-            raise ServerConfigError(f"{path}: {name} is empty; it holds the PEM text itself")
+            raise ServerConfigError(f"{path}: {name} is empty; it must contain the PEM text itself")
     if config.client_verify and not config.custom_ca:
         raise ServerConfigError(
             f"{path}: client_verify needs custom_ca, the authority of the clients' certificates"
@@ -51,16 +51,16 @@ def read_tls(path: str) -> Tls:
     try:
         ssl_context(tls)
     except (ssl.SSLError, ValueError) as error:
-        raise ServerConfigError(f"{path}: the key and certificates cannot be used: {error}") from error
+        raise ServerConfigError(f"{path}: the key or certificates are invalid: {error}") from error
     return tls
 
 
 def ssl_context(tls: Tls, protocols: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext:
-    """The same for Python's TLS, which agrees with the client on one of these protocols (ALPN)."""
+    """Return them as an SSL context that negotiates one of these protocols with the client (ALPN)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(protocols)
-    # Python loads keys from files only: one that nobody else can read, and only for that moment.
+    # Python loads keys only from files: use one that no other user can read, and delete it at once.
     handle, name = tempfile.mkstemp(prefix="slipway-tls-")
     try:
         with os.fdopen(handle, "wb") as file:

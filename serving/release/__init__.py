@@ -1,1 +1,1 @@
-"""Releases: what a version in the bucket is, how it is written, read, kept and taken back."""
+"""Releases: the versions of models in a bucket, and how they are written, read, retained and rolled back."""

@@ -1,7 +1,7 @@
-"""Where models are released to: a folder, or a bucket of an object store, by the same few operations.
+"""The place that models are released to: a folder or an object store's bucket, with the same few operations.
 
-Keys are relative POSIX paths. Writes are atomic (a reader sees the old bytes or the new ones), and `create` is
-exclusive (of two callers one wins), on every kind.
+Keys are relative POSIX paths. In both kinds, writes are atomic (a reader sees the old bytes or the new ones), and
+`create` is exclusive (of two callers, one succeeds).
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ OBJECT_SCHEMES = ("s3", "s3a", "gs", "gcs")
 
 
 class BucketError(UserError, ValueError):
-    """The bucket's URL cannot be used; the message says why."""
+    """The bucket's URL is invalid; the message says why."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file of a listing; `size` in bytes, `tag` changes whenever its contents do."""
+    """A file in a listing; `size` is in bytes, and `tag` changes whenever the contents do."""
 
     size: int
     tag: str
@@ -31,25 +31,25 @@ class Bucket(Protocol):
     url: str
 
     def listing(self, prefix: str) -> dict[str, FileInfo]:
-        """List every file below a prefix, by path relative to it. FileNotFoundError if there is none."""
+        """List every file below a prefix, by path relative to it. Raise FileNotFoundError if there is none."""
 
     def read(self, key: str) -> bytes:
-        """Read a file. FileNotFoundError if it is not there."""
+        """Read a file. Raise FileNotFoundError if it does not exist."""
 
     def write(self, key: str, data: bytes) -> None:
         """Replace a file's contents, atomically and durably."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write a new file; False, and nothing written, if it exists."""
+        """Write a new file; if it exists, write nothing and return False."""
 
     def upload(self, source: Path, key: str) -> None:
-        """Copy a local file here."""
+        """Copy a local file to the bucket."""
 
     def download(self, key: str, target: Path) -> None:
         """Copy a file to a local path."""
 
     def sha256(self, key: str) -> str:
-        """Read a file back and digest it."""
+        """Read a file back and return its digest."""
 
     def remove(self, keys: list[str]) -> None:
-        """Delete files; one that is already gone is no error."""
+        """Delete files; one that does not exist is not an error."""

@@ -1,24 +1,24 @@
-"""What identifies a model: the SHA-256 of each of its files, and one over all of them."""
+"""The digests that identify a model: the SHA-256 of each of its files, and one over all of them."""
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 EXTRAS = "assets.extra"
-"""The folder for what goes with a model: release.json, warm-up requests. Not part of the model's digest."""
+"""The folder for a model's extra files (release.json, warm-up requests), which are not part of its digest."""
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of one file, in hex."""
+    """Return the SHA-256 of one file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_digests(directory: str | Path) -> dict[str, str]:
-    """The SHA-256 of every file of a model by its relative POSIX path, sorted; `assets.extra/` is left out.
+    """Return the SHA-256 of every file of a model by its relative POSIX path, sorted, without `assets.extra/`.
 
     Raises:
-        NotADirectoryError: if there is no such directory.
+        NotADirectoryError: there is no such directory.
     """
     root = Path(directory)
     return {
@@ -29,10 +29,10 @@ def file_digests(directory: str | Path) -> dict[str, str]:
 
 
 def model_files(directory: Path) -> dict[str, Path]:
-    """Every file below a directory by its relative POSIX path, sorted by that path.
+    """Return every file below a directory by its relative POSIX path, sorted by that path.
 
     Raises:
-        NotADirectoryError: if there is no such directory.
+        NotADirectoryError: there is no such directory.
     """
     if not directory.is_dir():
         raise NotADirectoryError(f"{directory} is not a directory; pass the one that holds the model's files")
@@ -41,11 +41,11 @@ def model_files(directory: Path) -> dict[str, Path]:
 
 
 def model_digest(files: Mapping[str, str]) -> str:
-    """The digest of a model: SHA-256, in hex, over its sorted relative paths and their SHA-256.
+    """Return the digest of a model: SHA-256, in hex, over its sorted relative paths and their SHA-256.
 
     Args:
         files: what `file_digests` returns.
     """
-    # The NUL and the newline cannot occur in a path's hex digest, so no two models read the same.
+    # A path cannot contain NUL, nor a hex digest a newline, so no two models have the same text.
     text = "".join(f"{name}\0{files[name]}\n" for name in sorted(files))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Copies a version out of a bucket: whole, verified, and only then under its own name."""
+"""Downloads a version from a bucket: it gets its final name only when it is complete and verified."""
 
 import secrets
 import shutil
@@ -21,7 +21,7 @@ _ABANDONED_AFTER = 3600.0
 
 
 def fetch(bucket: str | Path | Bucket, model_name: str, version: int, dest: str | Path) -> Path:
-    """Downloads a version to `dest`, which appears only when all of it has been verified.
+    """Download a version to `dest`, which appears only when all of it has been verified.
 
     A release is verified by the digests of its `release.json`. A version without one (put there by hand) must
     at least not have changed while it was copied.
@@ -30,10 +30,10 @@ def fetch(bucket: str | Path | Bucket, model_name: str, version: int, dest: str 
         bucket: a local path, s3:// or gs:// URL.
         model_name: the model's folder in the bucket.
         version: which version.
-        dest: the folder to make; one that is there already is left as it is.
+        dest: the folder to create; an existing one is left as it is.
 
     Raises:
-        ReleaseError: if the version is not there, not whole, or not what its record says.
+        ReleaseError: the version does not exist, is incomplete, or does not match its record.
     """
     where = open_bucket(bucket)
     target = Path(dest)
@@ -48,7 +48,7 @@ def fetch(bucket: str | Path | Bucket, model_name: str, version: int, dest: str 
         if RELEASE_FILE in files:
             check_release(partial, f"{where.url}/{model_name}/{version}")
         elif _files(where, model_name, version) != files:
-            raise ReleaseError(f"{where.url}/{model_name}/{version} changed while it was copied; try again")
+            raise ReleaseError(f"{where.url}/{model_name}/{version} changed during the download; try again")
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -56,21 +56,21 @@ def fetch(bucket: str | Path | Bucket, model_name: str, version: int, dest: str 
 
 
 def check_release(folder: Path, where: str) -> None:
-    """Verifies a local copy of a release by its own record.
+    """Verify a local copy of a release by its own record.
 
     Args:
         folder: the copy.
-        where: what to call it in errors.
+        where: its name in errors.
 
     Raises:
-        ReleaseError: naming the first file that is missing, altered or not recorded.
+        ReleaseError: a file is missing, altered or not recorded; the message names the first one.
     """
     release = parse_release((folder / RELEASE_FILE).read_bytes(), f"{where}/{RELEASE_FILE}")
     have = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     have.discard(RELEASE_FILE)
     missing = sorted(release.files.keys() - have)
     if missing:
-        raise ReleaseError(f"{where} is not whole: {missing[0]} is missing; its release.json names it")
+        raise ReleaseError(f"{where} is incomplete: {missing[0]} is missing, which its release.json lists")
     surplus = sorted(have - release.files.keys())
     if surplus:
         raise ReleaseError(
@@ -80,11 +80,11 @@ def check_release(folder: Path, where: str) -> None:
         got = file_digest(folder / name)
         if got != digest:
             raise ReleaseError(
-                f"{where}/{name} has SHA-256 {got}, its release.json says {digest}: torn or altered"
+                f"{where}/{name} has SHA-256 {got}, but its release.json says {digest}: damaged or altered"
             )
     own = {name: digest for name, digest in release.files.items() if not name.startswith(EXTRAS + "/")}
     if model_digest(own) != release.digest:
-        raise ReleaseError(f"{where}/{RELEASE_FILE}: its digest is not that of the files it lists")
+        raise ReleaseError(f"{where}/{RELEASE_FILE}: its digest does not match the files that it lists")
 
 
 def _files(bucket: Bucket, model_name: str, version: int) -> dict[str, FileInfo]:
@@ -96,7 +96,7 @@ def _files(bucket: Bucket, model_name: str, version: int) -> dict[str, FileInfo]
     if not is_whole(files):
         have = sorted(number for number, found in folders.items() if is_whole(found))
         raise ReleaseError(
-            f"{bucket.url}/{model_name}/{version} is not a whole version; versions there: {have or 'none'}"
+            f"{bucket.url}/{model_name}/{version} is not a complete version; existing versions: {have or 'none'}"
         )
     return files
 
@@ -110,14 +110,16 @@ def _download(
         try:
             bucket.download(key, partial / name)
         except FileNotFoundError:
-            raise ReleaseError(f"{bucket.url}/{key} vanished while the version was copied") from None
+            raise ReleaseError(f"{bucket.url}/{key} disappeared during the download") from None
         size = (partial / name).stat().st_size
         if size != info.size:
-            raise ReleaseError(f"{bucket.url}/{key} came as {size} bytes instead of {info.size}; try again")
+            raise ReleaseError(
+                f"{bucket.url}/{key}: {size} bytes were downloaded instead of {info.size}; try again"
+            )
 
 
 def _clean(folder: Path) -> None:
-    """Removes downloads that died; younger ones may still be running in another process."""
+    """Remove abandoned downloads; recent ones may still be running in another process."""
     for path in folder.glob(f"{_PARTIAL}*"):
         if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A folder of a file system as a bucket."""
+"""A bucket in a folder of a file system."""
 
 import errno
 import os
@@ -13,14 +13,14 @@ _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 class LocalBucket:
-    """A folder of a file system."""
+    """A bucket in a folder of a file system."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
 
     def listing(self, prefix: str) -> dict[str, FileInfo]:
-        """See `Bucket`. A file that vanishes while the folder is walked is left out."""
+        """See `Bucket`. A file that is deleted during the listing is left out."""
         top = self.root / prefix
         if not top.is_dir():
             raise FileNotFoundError(f"{top}: no such folder")
@@ -45,7 +45,7 @@ class LocalBucket:
         sync_folder((self.root / key).parent)
 
     def create(self, key: str, data: bytes) -> bool:
-        """See `Bucket`. The link makes the whole file appear at once, so no reader sees it empty."""
+        """See `Bucket`. A hard link makes the complete file appear at once, so that no reader sees it empty."""
         temporary = self._temporary(key, data)
         try:
             (self.root / key).hardlink_to(temporary)
@@ -84,7 +84,7 @@ class LocalBucket:
             (self.root / key).unlink(missing_ok=True)
 
     def _create_in_place(self, key: str, data: bytes) -> bool:
-        """The same where the file system knows no hard links: exclusive, but not atomic for readers."""
+        """Create a file on a file system without hard links: exclusive, but not atomic for readers."""
         try:
             with (self.root / key).open("xb") as file:
                 file.write(data)
@@ -106,7 +106,7 @@ class LocalBucket:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames and new names in a folder survive a power cut."""
+    """Make renames and new names in a folder survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,14 +1,13 @@
-"""One writer at a time in a model's folder, and the memory that must outlive every version.
+"""The journal of a model's folder: it allows one writer at a time, and holds the state that must outlive every version.
 
-The journal is a row of small files, `<model>/.slipway/journal/<number>.json`. To write anything, a process
-creates the next number, exclusively: of two, one wins. That entry is its turn, until it marks the entry done.
-Every entry carries the whole state (highest version ever used, withdrawn models, labels), so the newest one
-tells all.
+The journal is a sequence of small files, `<model>/.slipway/journal/<number>.json`. To write anything, a process
+creates the file with the next number, exclusively: of two processes, one succeeds. That entry is its turn, until it
+marks the entry done. Every entry has the complete state (highest version ever used, withdrawn models, labels), so
+reading the newest one is enough.
 
-A writer that dies leaves its entry active. The next one sees that: at once when the writer was a process of
-the same host, else when the entry has not been renewed for as long as the lease; both measured on the
-watcher's own clock, so clocks need not agree. A writer that was only slow finds a higher number than its own,
-and stops.
+A writer that dies leaves its entry active. The next writer notices: at once if the dead one was a process on the same
+host, otherwise when the entry has not been renewed for the duration of the lease. That is measured on the clock of the
+waiting process, so clocks need not agree. A writer that was only slow finds a higher number than its own, and stops.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ from serving.release.bucket import Bucket
 from serving.release.writer import Writer, this_process
 
 PRIVATE = ".slipway"
-"""Slipway's own folder beside the versions; TF Serving ignores every name that is not an integer."""
+"""Slipway's own folder next to the versions; TF Serving ignores every name that is not an integer."""
 LEASE_SECONDS = 20.0
 _KEPT_ENTRIES = 20
 
@@ -34,7 +33,7 @@ class BucketBusyError(UserError, RuntimeError):
 
 
 class TurnLostError(UserError, RuntimeError):
-    """Another process has taken over from this one, which must not write any more."""
+    """Another process has taken over from this one, which must stop writing."""
 
 
 class JournalError(UserError, RuntimeError):
@@ -42,7 +41,7 @@ class JournalError(UserError, RuntimeError):
 
 
 class JournalState(BaseModel):
-    """What must be known though the versions that it came from are gone."""
+    """The state that must outlive the versions that it came from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,25 +51,25 @@ class JournalState(BaseModel):
 
 
 class Entry(BaseModel):
-    """One turn. `version` is the number it reserved, if it writes a version."""
+    """The entry of one turn. `version` is the number that it has reserved, if it writes a version."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     number: int
     action: str
     status: Literal["active", "done", "failed"]
-    writer: Writer = Field(alias="holder")  # the key that journals have had from the start
+    writer: Writer = Field(alias="holder")  # the key in existing journals
     beat: int = 0
     version: int | None = None
     state: JournalState
 
 
 class Turn:
-    """The right to write. Renewed in the background until it ends.
+    """The exclusive right to write, renewed in the background until it ends.
 
     Attributes:
-        state: what was known when the turn began.
-        unfinished: the version that a predecessor had reserved when it died, which must be settled first.
+        state: the state, as of the last entry or `record`.
+        unfinished: the version that a predecessor had reserved when it died; it must be settled first.
     """
 
     def __init__(self, bucket: Bucket, folder: str, entry: Entry, lease: float) -> None:
@@ -86,23 +85,23 @@ class Turn:
         self._thread.start()
 
     def check(self) -> None:
-        """Raises TurnLostError if another process has taken over."""
+        """Raise TurnLostError if another process has taken over."""
         newest = _numbers(self._bucket, self._folder)[-1:]
         if newest != [self._entry.number]:
             raise TurnLostError(
-                f"another process took over {self._bucket.url}/{self._folder} because this one was silent "
-                f"for more than {self._lease:g} s; nothing more was written. Run the push again"
+                f"another process took over {self._bucket.url}/{self._folder} because this one did not renew its "
+                f"turn for more than {self._lease:g} s; nothing more was written. Run the push again"
             )
 
     def record(self, state: JournalState, version: int | None = None) -> None:
-        """Notes what the turn has reserved or changed, so that a successor knows it."""
+        """Record what the turn has reserved or changed, so that a successor knows it."""
         self.state = state
         with self._lock:
             self._entry = self._entry.model_copy(update={"state": state, "version": version})
             self._save()
 
     def end(self, status: Literal["done", "failed"]) -> None:
-        """Gives the turn back."""
+        """End the turn."""
         self._ended.set()
         self._thread.join()
         with self._lock:
@@ -114,7 +113,7 @@ class Turn:
 
     def _renew(self) -> None:
         while not self._ended.wait(self._lease / 4):
-            with self._lock, contextlib.suppress(OSError):  # a store that is away: the lease may run out
+            with self._lock, contextlib.suppress(OSError):  # the store is unavailable: the lease may expire
                 self._entry = self._entry.model_copy(update={"beat": self._entry.beat + 1})
                 self._save()
 
@@ -123,31 +122,31 @@ class Turn:
 def turn(
     bucket: Bucket, model_name: str, action: str, *, wait: float = 60.0, lease: float = LEASE_SECONDS
 ) -> Iterator[Turn]:
-    """Waits for the turn in a model's folder, and gives it back at the end.
+    """Wait for the turn in a model's folder, and end it on exit.
 
     Args:
-        bucket: where the model is released.
+        bucket: the bucket that the model is released to.
         model_name: its folder there.
-        action: what is being done, for those who have to wait.
+        action: what is being done, shown to waiting processes.
         wait: how many seconds to wait for another writer.
-        lease: after how many seconds of silence a writer counts as dead.
+        lease: after how many seconds without renewal a writer counts as dead.
 
     Raises:
-        BucketBusyError: if another writer is still at work after `wait` seconds.
+        BucketBusyError: another writer is still active after `wait` seconds.
     """
     folder = f"{model_name}/{PRIVATE}/journal"
     mine = _take(bucket, folder, action, wait, lease)
     try:
         yield mine
     except BaseException:
-        with contextlib.suppress(Exception):  # what went wrong first is what must be told
+        with contextlib.suppress(Exception):  # the original error must be the one that is raised
             mine.end("failed")
         raise
     mine.end("done")
 
 
 def read_state(bucket: Bucket, model_name: str) -> JournalState:
-    """The newest state; an empty one for a model that was never released."""
+    """Return the newest state; an empty one for a model that was never released."""
     entry = _newest(bucket, f"{model_name}/{PRIVATE}/journal")
     return entry.state if entry else JournalState()
 
@@ -167,17 +166,17 @@ def _take(bucket: Bucket, folder: str, action: str, wait: float, lease: float) -
                 action=action,
                 status="active",
                 writer=this_process(),
-                # Inherited until it is settled: this process may die as well before it comes to it.
+                # Carried over until it is settled: this process may die before that, too.
                 version=last.version if last and last.status != "done" else None,
                 state=last.state if last else JournalState(),
             )
             if bucket.create(_key(folder, entry.number), entry.model_dump_json().encode()):
-                _forget(bucket, folder, entry.number)
+                _delete_old(bucket, folder, entry.number)
                 return Turn(bucket, folder, entry, lease)
         elif now > give_up:
             raise BucketBusyError(
                 f"{bucket.url}/{folder.split('/')[0]} is being written by process {last.writer.pid} of "
-                f"{last.writer.user} on {last.writer.machine.split('/')[0]} ({last.action}); wait for it, or end it"
+                f"{last.writer.user} on {last.writer.machine.split('/')[0]} ({last.action}); wait for it, or stop it"
             )
         else:
             time.sleep(min(0.2, lease / 10))
@@ -189,11 +188,11 @@ def _newest(bucket: Bucket, folder: str) -> Entry | None:
         try:
             return Entry.model_validate_json(bucket.read(key))
         except FileNotFoundError:
-            continue  # forgotten since the listing
+            continue  # deleted since the listing
         except ValidationError as error:
             raise JournalError(
-                f"{bucket.url}/{key} is damaged: {error.errors()[0]['msg']}; restore it, or delete it to go on "
-                "from the entry before"
+                f"{bucket.url}/{key} is damaged: {error.errors()[0]['msg']}; restore it, or delete it to continue "
+                "from the previous entry"
             ) from error
     return None
 
@@ -207,7 +206,7 @@ def _numbers(bucket: Bucket, folder: str) -> list[int]:
     return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
-def _forget(bucket: Bucket, folder: str, newest: int) -> None:
+def _delete_old(bucket: Bucket, folder: str, newest: int) -> None:
     old = [number for number in _numbers(bucket, folder) if number <= newest - _KEPT_ENTRIES]
     bucket.remove([_key(folder, number) for number in old])
 

@@ -1,4 +1,4 @@
-"""Buckets of S3 and GCS, by fsspec."""
+"""Buckets on S3 and GCS, by fsspec."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ class ObjectBucket:
         self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
 
     def listing(self, prefix: str) -> dict[str, FileInfo]:
-        """See `Bucket`. One listing request for each thousand files, however deep they lie."""
+        """See `Bucket`. One list request per thousand files, at any depth."""
         top = f"{self._root}/{prefix}"
         found = self._fs.find(top, detail=True)
         if not found:
@@ -37,7 +37,7 @@ class ObjectBucket:
         self._fs.pipe_file(f"{self._root}/{key}", data)
 
     def create(self, key: str, data: bytes) -> bool:
-        """See `Bucket`. A conditional put, which S3, GCS and what imitates them settle for us."""
+        """See `Bucket`. A conditional put, which S3, GCS and compatible stores support."""
         try:
             self._fs.pipe_file(f"{self._root}/{key}", data, mode="create")
         except FileExistsError:
@@ -72,7 +72,7 @@ class ObjectBucket:
 
 
 def _is_conflict(error: OSError) -> bool:
-    """Whether S3 refused a put because of its condition: s3fs names only some spellings FileExistsError."""
+    """Return whether S3 refused a conditional put: s3fs maps only some of the error codes to FileExistsError."""
     response = getattr(error.__cause__, "response", None) or {}
     return response.get("Error", {}).get("Code") in (
         "PreconditionFailed",

@@ -1,4 +1,4 @@
-"""The bucket at a URL."""
+"""Opens the bucket at a URL."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,10 +8,10 @@ from serving.release.folder import LocalBucket
 
 
 def open_bucket(url: str | Path | Bucket) -> Bucket:
-    """The bucket at a URL: a local path, `file://`, `s3://` or `gs://`.
+    """Return the bucket at a URL: a local path, `file://`, `s3://` or `gs://`.
 
     Raises:
-        BucketError: for a URL of another kind, or one without a bucket's name.
+        BucketError: the URL has another scheme, or no bucket name.
     """
     if not isinstance(url, str | Path):
         return url
@@ -20,14 +20,14 @@ def open_bucket(url: str | Path | Bucket) -> Bucket:
     if scheme in ("", "file"):
         path = text.removeprefix("file://")
         if not path:
-            raise BucketError("the bucket is empty; give a folder or an s3:// or gs:// URL")
+            raise BucketError("the bucket URL is empty; use a folder or an s3:// or gs:// URL")
         return LocalBucket(Path(path).absolute())
     if scheme in OBJECT_SCHEMES:
         if not urlsplit(text).netloc:
-            raise BucketError(f"bucket URL {text!r} names no bucket; write {scheme}://BUCKET/FOLDER")
-        from serving.release.object_store import ObjectBucket  # late: fsspec is not needed for a folder
+            raise BucketError(f"bucket URL {text!r} has no bucket name; use {scheme}://BUCKET/FOLDER")
+        from serving.release.object_store import ObjectBucket  # imported late: a folder does not need fsspec
 
         return ObjectBucket(text)
     raise BucketError(
-        f"bucket URL {text!r}: the scheme {scheme!r} is not known; use a local path, s3:// or gs://"
+        f"bucket URL {text!r}: the scheme {scheme!r} is not supported; use a local path, s3:// or gs://"
     )

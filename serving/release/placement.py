@@ -1,8 +1,8 @@
-"""Putting a version's files into a bucket, and taking them out, so that no reader ever sees half of it.
+"""Puts a version's files into a bucket, and removes them, so that no reader ever sees an incomplete version.
 
 On a file system a version is staged in `.slipway/staging/`, read back, and renamed into place. An object store has no
-rename: there the entry file (`saved_model.pb`, `model.tflite`) is uploaded last, after the others were read back, and
-is deleted first.
+rename: there the entry file (`saved_model.pb`, `model.tflite`) is uploaded last, after the others have been read back,
+and is deleted first.
 """
 
 import secrets
@@ -21,11 +21,11 @@ Step = Callable[[str], None]
 
 
 class ReadBackError(UserError, RuntimeError):
-    """What was read back from the bucket is not what was written."""
+    """The data read back from the bucket differs from what was written."""
 
 
 class Placement(Protocol):
-    """How the versions of one model come into a bucket, and leave it."""
+    """The way that one model's versions are put into a bucket and removed."""
 
     def place(
         self,
@@ -36,33 +36,33 @@ class Placement(Protocol):
         step: Step,
         may_publish: Callable[[], None],
     ) -> None:
-        """Make a version appear, whole and verified.
+        """Make a version appear, complete and verified.
 
         Args:
             version: a number that no other process writes.
             files: the files by relative path.
-            digests: what must be read back, by the same paths.
-            step: told the name of each step before it is taken.
-            may_publish: raises if this process must not go on; asked just before the version can be seen.
+            digests: the digests that must be read back, by the same paths.
+            step: called with the name of each step before it is taken.
+            may_publish: raises if this process must not continue; called just before the version becomes visible.
 
         Raises:
             ReadBackError: the bucket does not return what was written; the version is then removed again.
         """
 
     def remove(self, version: int, *, step: Step) -> None:
-        """Delete a version: it is gone as a whole before its files are."""
+        """Delete a version: it disappears as a whole before its files do."""
 
     def clean(self, highest: int) -> None:
-        """Remove what a dead process left: staged and hidden files, and uploads that never became whole.
+        """Remove what a dead process left: staged and hidden files, and incomplete uploads.
 
         Args:
-            highest: the highest version that Slipway ever used; a higher one that is not whole is being copied
+            highest: the highest version that Slipway ever used; a higher one that is incomplete is being copied
                 there by something else, and is left alone.
         """
 
 
 def placement(bucket: Bucket, model_name: str) -> Placement:
-    """Choose how versions of a model are placed in a bucket of this kind."""
+    """Return the placement of a model's versions for this kind of bucket."""
     if isinstance(bucket, LocalBucket):
         return FolderPlacement(bucket, model_name)
     return ObjectPlacement(bucket, model_name)
@@ -109,14 +109,14 @@ class FolderPlacement:
         shutil.rmtree(trash)
 
     def clean(self, highest: int) -> None:
-        """See `Placement`. A version is never half there, whatever its number."""
+        """See `Placement`. Here no version is ever incomplete, whatever its number."""
         del highest
         for name in ("staging", "trash"):
             shutil.rmtree(self._folder / PRIVATE / name, ignore_errors=True)
 
 
 class ObjectPlacement:
-    """Versions in an object store: the entry file last, and first to go. See `Placement`."""
+    """Versions in an object store: the entry file is uploaded last and deleted first. See `Placement`."""
 
     def __init__(self, bucket: Bucket, model_name: str) -> None:
         self._bucket = bucket
@@ -174,7 +174,7 @@ class ObjectPlacement:
 
 
 def verify(bucket: Bucket, model_name: str, version: int, digests: Mapping[str, str]) -> None:
-    """Read a whole version back.
+    """Read a complete version back, and check it.
 
     Raises:
         ReadBackError: a file is missing or differs.
@@ -192,10 +192,10 @@ def _verify(bucket: Bucket, folder: str, names: list[str], digests: Mapping[str,
         try:
             got = bucket.sha256(f"{folder}/{name}")
         except FileNotFoundError:
-            raise ReadBackError(f"{bucket.url}/{folder}/{name} was written but is not there") from None
+            raise ReadBackError(f"{bucket.url}/{folder}/{name} was written but does not exist") from None
         if got != digests[name]:
             raise ReadBackError(
-                f"{bucket.url}/{folder}/{name} reads back as SHA-256 {got}, written was {digests[name]}; "
+                f"{bucket.url}/{folder}/{name} reads back as SHA-256 {got}, but {digests[name]} was written; "
                 "check the disk or the object store, then push again"
             )
 

@@ -1,4 +1,4 @@
-"""The push: a gated model becomes the next version in the bucket."""
+"""The push: releases an approved model as the next version in the bucket."""
 
 import json
 import tempfile
@@ -31,11 +31,11 @@ from serving.version import commit, version
 
 
 class NotApprovedError(UserError, RuntimeError):
-    """No passing verdict names the digest of the model that was to be pushed."""
+    """No passing verdict names the digest of the model to push."""
 
 
 class WithdrawnError(UserError, RuntimeError):
-    """The model was rolled back from, and is not released again by mistake."""
+    """The model was withdrawn by a rollback, and is not released again by mistake."""
 
 
 class NothingToPushError(UserError, ValueError):
@@ -44,12 +44,12 @@ class NothingToPushError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a push or a rollback.
+    """The result of a push or a rollback.
 
     Attributes:
-        release: the release that is now the newest.
-        written: whether it is a new one.
-        message: the same in words.
+        release: the newest release.
+        written: whether it was written now.
+        message: the result in words.
     """
 
     release: Release
@@ -74,30 +74,30 @@ def push(
     lease: float = LEASE_SECONDS,
     on_step: Step | None = None,
 ) -> Outcome:
-    """Releases a model as the next version.
+    """Release a model as the next version.
 
     Args:
         bucket: a local path, s3:// or gs:// URL.
         model_name: the model's folder in the bucket.
         model_dir: the model: a SavedModel, or a folder with `model.tflite`.
-        approved: the digests that passing verdicts of every gate name; any other is refused.
+        approved: the digests that passing verdicts of all gates name; any other model is refused.
         verdicts: the verdicts themselves, recorded in the release.
         lineage: where the model comes from, recorded in the release.
         variant: which of the optimized variants it is.
         signatures: the names of its signatures.
-        keep: how many of the newest versions stay; older ones go unless a label names them.
-        warmup: TF Serving's warm-up requests to put beside the model.
-        force: release it even if it was rolled back from.
-        wait: seconds to wait for another pusher.
-        lease: seconds of silence after which another pusher counts as dead.
-        on_step: told the name of every step just before it is taken.
+        keep: how many of the newest versions to keep; older ones are deleted unless a label points to them.
+        warmup: TF Serving's warm-up requests to release with the model.
+        force: release it even if it was withdrawn by a rollback.
+        wait: seconds to wait for another writer.
+        lease: seconds without renewal after which another writer counts as dead.
+        on_step: called with the name of each step before it is taken.
 
     Raises:
-        NothingToPushError: if the directory holds no model.
-        NotApprovedError: if no passing verdict names the model.
-        WithdrawnError: if it was rolled back from.
-        BucketBusyError: if another process is still writing after `wait`.
-        ReadBackError: if the bucket does not hold what was written.
+        NothingToPushError: the directory holds no model.
+        NotApprovedError: no passing verdict names the model.
+        WithdrawnError: the model was withdrawn by a rollback.
+        BucketBusyError: another process is still writing after `wait`.
+        ReadBackError: the bucket does not hold what was written.
     """
     step = on_step or (lambda _: None)
     folder = Path(model_dir)
@@ -105,13 +105,13 @@ def push(
     step("digest")
     files = model_files(folder)
     if not any(name in files for name in ENTRY_FILES):
-        raise NothingToPushError(f"{folder} holds no model: none of {', '.join(ENTRY_FILES)} is in it")
+        raise NothingToPushError(f"{folder} holds no model: it contains none of {', '.join(ENTRY_FILES)}")
     own = file_digests(folder)
     digest = model_digest(own)
     if digest not in approved:
         raise NotApprovedError(
-            f"{folder} has the digest {digest}, which no passing verdict of every gate names; it was changed "
-            "after the gates, or never passed them. Run the gates on this very model"
+            f"{folder} has the digest {digest}, but no passing verdict of all gates names it: the model was changed "
+            "after the gates, or never passed them. Run the gates on this model"
         )
     if warmup:
         files[WARMUP_FILE] = warmup
@@ -148,13 +148,13 @@ def push(
 
 
 def check_name(model_name: str) -> None:
-    """Raises ValueError for a model name that cannot be a folder or a part of a REST path."""
+    """Raise ValueError for a model name that is invalid as a folder or in a REST path."""
     if not model_name or model_name.startswith(".") or any(c in model_name for c in "/\\:\0"):
         raise ValueError(f"model name {model_name!r}: it must be a plain folder name without '/' or ':'")
 
 
 def settle(bucket: Bucket, model_name: str, mine: Turn, step: Step) -> None:
-    """Finishes what a dead writer left: a version that is whole and verified counts, the rest goes."""
+    """Finish what a dead writer left: keep a complete and verified version, delete everything else."""
     step("clean")
     version = mine.unfinished
     state = mine.state
@@ -180,7 +180,7 @@ def _settle_whole(
 
 
 def write(bucket: Bucket, mine: Turn, release: Release, files: dict[str, Path], step: Step) -> Release:
-    """Places a release whose files are known, and notes it in the journal."""
+    """Place a release whose files are known, and record it in the journal."""
     files = {name: path for name, path in files.items() if name != RELEASE_FILE}
     step("reserve")
     mine.record(mine.state.model_copy(update={"highest": release.version}), release.version)
@@ -204,15 +204,15 @@ def write(bucket: Bucket, mine: Turn, release: Release, files: dict[str, Path], 
 
 
 def _after(state: JournalState, release: Release) -> JournalState:
-    """What is known once a release is out."""
-    taken_back = {**state.withdrawn, **(release.rollback.withdrawn if release.rollback else {})}
-    taken_back.pop(release.digest, None)
+    """Return the journal's state after a release."""
+    withdrawn = {**state.withdrawn, **(release.rollback.withdrawn if release.rollback else {})}
+    withdrawn.pop(release.digest, None)
     highest = max(state.highest, release.version)
-    return state.model_copy(update={"highest": highest, "withdrawn": taken_back})
+    return state.model_copy(update={"highest": highest, "withdrawn": withdrawn})
 
 
 def next_version(bucket: Bucket, model_name: str, state: JournalState) -> int:
-    """One more than any number ever used: by a release, by a push that died, or by hand."""
+    """Return one more than any number ever used: by a release, by a push that died, or by hand."""
     used = [state.highest]
     with suppress(FileNotFoundError):
         for name in bucket.listing(model_name):

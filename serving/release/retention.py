@@ -1,4 +1,4 @@
-"""Which versions stay in the bucket, and the labels that hold them there."""
+"""Retention: which versions stay in the bucket, and the labels that keep them there."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,22 +11,22 @@ from serving.release.record import Release, ReleaseError, list_versions, release
 
 
 def labels(bucket: str | Path | Bucket, model_name: str) -> dict[str, int]:
-    """The labels of a model's versions."""
+    """Return the labels of a model's versions."""
     return dict(read_state(open_bucket(bucket), model_name).labels)
 
 
 def set_label(bucket: str | Path | Bucket, model_name: str, label: str, version: int | None) -> None:
-    """Points a label at a version, which retention then keeps; None takes the label away.
+    """Point a label at a version, which retention then keeps; None removes the label.
 
     Raises:
-        ReleaseError: if there is no such version.
+        ReleaseError: there is no such version.
     """
     where = open_bucket(bucket)
     with turn(where, model_name, f"label {label}") as mine:
         have = list_versions(where, model_name)
         if version is not None and version not in have:
             raise ReleaseError(
-                f"cannot label version {version} of {model_name} as {label!r}: versions there are "
+                f"cannot label version {version} of {model_name} as {label!r}; existing versions: "
                 f"{have or 'none'}"
             )
         kept = {name: number for name, number in mine.state.labels.items() if name != label}
@@ -38,23 +38,23 @@ def set_label(bucket: str | Path | Bucket, model_name: str, label: str, version:
 def prune(
     bucket: Bucket, model_name: str, keep: int, state: JournalState, step: Step = lambda _: None
 ) -> list[int]:
-    """Deletes what `expendable` names; the caller holds the turn. Returns the versions deleted."""
-    doomed = expendable(releases(bucket, model_name), keep, state.labels.values(), state.withdrawn)
-    for version in doomed:
+    """Delete and return the versions that `expendable` returns; the caller holds the turn."""
+    versions = expendable(releases(bucket, model_name), keep, state.labels.values(), state.withdrawn)
+    for version in versions:
         placement(bucket, model_name).remove(version, step=step)
-    return doomed
+    return versions
 
 
 def expendable(
     have: list[Release], keep: int, pinned: Collection[int], withdrawn: Collection[str]
 ) -> list[int]:
-    """The versions that may go: not among the newest `keep`, not labelled, and not the newest good one.
+    """Return the versions that may be deleted: not among the newest `keep`, not labelled, not the newest good one.
 
     Args:
-        have: the releases there, oldest first.
-        keep: how many of the newest stay, at least 1.
-        pinned: versions that a label names.
-        withdrawn: digests that were rolled back from, which do not count as good.
+        have: the existing releases, oldest first.
+        keep: how many of the newest to keep, at least 1.
+        pinned: versions that a label points to.
+        withdrawn: digests withdrawn by rollbacks, which do not count as good.
     """
     stay = {release.version for release in have[-max(keep, 1) :]} | set(pinned)
     good = [release.version for release in have if release.digest not in withdrawn]

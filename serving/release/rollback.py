@@ -1,4 +1,4 @@
-"""The rollback: an old model becomes the newest version again, and what it replaces is withdrawn."""
+"""The rollback: an old model becomes the newest version again, and the models that it replaces are withdrawn."""
 
 import tempfile
 from pathlib import Path
@@ -31,14 +31,14 @@ def rollback(
     lease: float = LEASE_SECONDS,
     on_step: Step | None = None,
 ) -> Outcome:
-    """Makes an old model the newest version again, so that "latest" serves it.
+    """Make an old model the newest version again, so that "latest" serves it.
 
-    Why, and what it replaced, is recorded in the new version's record. The models released after `to` are
+    The reason, and what it replaced, are recorded in the new version's record. The models released after `to` are
     withdrawn: a push of one of them is refused unless forced.
 
     Raises:
-        ReleaseError: if version `to` is not there, or not a whole release.
-        BucketBusyError: if another process is still writing after `wait`.
+        ReleaseError: version `to` does not exist, or is not a complete release.
+        BucketBusyError: another process is still writing after `wait`.
     """
     step = on_step or (lambda _: None)
     where = open_bucket(bucket)

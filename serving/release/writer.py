@@ -1,4 +1,4 @@
-"""Which process writes to a bucket, and whether it still runs."""
+"""Identifies the process that writes to a bucket, and tells whether it is still running."""
 
 import contextlib
 import getpass
@@ -22,7 +22,7 @@ class Writer(BaseModel):
     token: str
 
     def is_dead(self) -> bool:
-        """Whether the process is of this machine and no longer runs."""
+        """Return whether the process was on this machine and is no longer running."""
         if self.machine != _machine():
             return False
         started = _process_start(self.pid)
@@ -30,7 +30,7 @@ class Writer(BaseModel):
 
 
 def this_process() -> Writer:
-    """Describe this process."""
+    """Return the Writer that identifies this process."""
     started = _process_start(os.getpid())
     return Writer(
         machine=_machine(),
@@ -42,7 +42,7 @@ def this_process() -> Writer:
 
 
 def _machine() -> str:
-    """This host, boot and process namespace: a pid means something only within these."""
+    """Return an identifier of this host, boot and PID namespace: a PID means something only within these."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -51,7 +51,7 @@ def _machine() -> str:
 
 
 def _process_start(pid: int) -> float | None:
-    import psutil  # late: readers never need it
+    import psutil  # imported late: readers never need it
 
     try:
         process = psutil.Process(pid)
@@ -61,8 +61,8 @@ def _process_start(pid: int) -> float | None:
 
 
 def user_name() -> str:
-    """Who runs this process."""
+    """Return the name of the user who runs this process."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's numeric user without a name
+    except (KeyError, OSError):  # a numeric user without a name, as in a container
         return str(os.getuid())

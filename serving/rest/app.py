@@ -1,4 +1,4 @@
-"""The REST API: what is asked, of which model, and what is answered."""
+"""The REST API: routes requests to the data plane, and writes the responses."""
 
 import asyncio
 import logging
@@ -31,12 +31,12 @@ _CORS = (
 
 @dataclass(frozen=True)
 class RestOptions:
-    """How the REST API behaves.
+    """The options of the REST API.
 
     Attributes:
-        timeout_seconds: how long a request may take.
-        cors: whether browsers of other origins may call.
-        metrics_path: where Prometheus finds the metrics; None for nowhere.
+        timeout_seconds: the timeout of a request.
+        cors: whether cross-origin requests from browsers are allowed.
+        metrics_path: the path of the Prometheus metrics; None if they are not served.
     """
 
     timeout_seconds: float = 30.0
@@ -46,7 +46,7 @@ class RestOptions:
 
 @dataclass(slots=True)
 class _Call:
-    """What a request turns out to be for."""
+    """What is known of a request, for metrics and logs."""
 
     started: float
     model: str = ""
@@ -58,8 +58,8 @@ class RestApi:
     """The application behind HTTP.
 
     Attributes:
-        started: whether the first models have come up; until then calls are answered UNAVAILABLE.
-        draining: whether the server is about to stop, and so is not ready for more.
+        started: whether the first models are loaded; until then calls are answered UNAVAILABLE.
+        draining: whether the server is shutting down, and so is not ready.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class RestApi:
         self.draining = False
 
     def answer_at_once(self, request: Request) -> Answer | None:
-        """See `Application`: all but calls of a model, and those too if nobody may make them."""
+        """See `Application`. Answers everything but model calls, and rejects invalid or unauthorized ones."""
         call = _Call(time.monotonic())
         path, method = request.path, request.method
         if path[:4].lower() != "/v1/":
@@ -112,7 +112,7 @@ class RestApi:
         return self._counted(request, call, Code.OK, body)
 
     async def answer(self, request: Request) -> Answer:
-        """See `Application`: a call of a model."""
+        """See `Application`. Answers model calls."""
         call = _Call(time.monotonic())
         try:
             route = self._route(request, call)
@@ -120,20 +120,20 @@ class RestApi:
         except asyncio.CancelledError:
             if not request.abandoned:
                 raise
-            return self._refusal(request, call, ServingError(Code.CANCELLED, "the client went away"))
+            return self._refusal(request, call, ServingError(Code.CANCELLED, "the client disconnected"))
         except Exception as error:
             return self._refusal(request, call, error)
         return self._counted(request, call, Code.OK, body)
 
     def missing(self) -> list[str]:
-        """The configured models that have no available version."""
+        """Return the configured models that have no available version."""
         return self._plane.manager.not_ready()
 
     def _route(self, request: Request, call: _Call) -> routes.Route:
         route = routes.parse(request.method, request.path)
         call.model, call.method = route.ref.name, route.method
         if not self.started:
-            raise ServingError(Code.UNAVAILABLE, "the server is starting; its models are being loaded")
+            raise ServingError(Code.UNAVAILABLE, "the server is starting and loading its models")
         return route
 
     def _preflight(self, request: Request) -> Answer:
@@ -144,8 +144,8 @@ class RestApi:
     def _refusal(self, request: Request, call: _Call, error: Exception) -> Answer:
         if isinstance(error, ServingError):
             return self._counted(request, call, error.code, encode.error(error.message))
-        log.error("a fault of the server, on %s %s", request.method, request.path, exc_info=error)
-        body = encode.error(f"a fault of the server: {type(error).__name__}")
+        log.error("internal server error on %s %s", request.method, request.path, exc_info=error)
+        body = encode.error(f"internal server error: {type(error).__name__}")
         return self._counted(request, call, Code.INTERNAL, body)
 
     def _counted(self, request: Request, call: _Call, code: Code, body: bytes) -> Answer:
@@ -175,7 +175,7 @@ class RestApi:
                 if signature is None:
                     raise invalid(f'Serving signature name: "{key}" not found in signature def')
                 inputs, by_row = decode.predict_inputs(document, signature, name)
-                # Thousands of small lists, which must not live on, and grow old for the collector, while waiting.
+                # Thousands of small lists, which must not reach the collector's older generations while waiting.
                 del document
                 outputs = await self._plane.predict(version, name, inputs, (), deadline)
                 if self._logs.wants(version.model):
@@ -198,7 +198,7 @@ class RestApi:
 
 
 def health(path: str, api: RestApi) -> Answer:
-    """Live: the process answers. Ready: every configured model has an available version."""
+    """Answer a health probe. Live: the process answers. Ready: every configured model has an available version."""
     if path == "/healthz/live":
         return Answer(200, b'{"status":"live"}', JSON)
     if path != "/healthz/ready":

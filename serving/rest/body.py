@@ -1,4 +1,4 @@
-"""A request's body, unpacked where it is compressed, and never more of it than is allowed."""
+"""Reads request bodies: decompresses them, but never to more than the limit."""
 
 import gzip
 import io
@@ -9,11 +9,11 @@ from serving.transport.http1.message import Request
 
 
 def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, unpacked.
+    """Return the complete body, decompressed.
 
     Raises:
-        ServingError: RESOURCE_EXHAUSTED if it is larger than `limit`; UNIMPLEMENTED for another compression than
-            gzip; INVALID_ARGUMENT if it is not what it says.
+        ServingError: the body is larger than `limit` (RESOURCE_EXHAUSTED), its compression is not gzip
+            (UNIMPLEMENTED), or it is not valid gzip (INVALID_ARGUMENT).
     """
     if request.oversized:
         raise _too_large(limit)
@@ -28,7 +28,7 @@ def read_body(request: Request, limit: int) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(request.body)) as file:
             unpacked = file.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise invalid(f"the body is not gzip as its Content-Encoding says: {error}") from None
+        raise invalid(f"the Content-Encoding is gzip, but the body is not valid gzip: {error}") from None
     if len(unpacked) > limit:
         raise _too_large(limit)
     return unpacked
@@ -37,5 +37,5 @@ def read_body(request: Request, limit: int) -> bytes:
 def _too_large(limit: int) -> ServingError:
     return ServingError(
         Code.RESOURCE_EXHAUSTED,
-        f"the body is larger than the {limit} bytes that this server takes (--max_request_bytes)",
+        f"the body is larger than the {limit} bytes that this server accepts (--max_request_bytes)",
     )

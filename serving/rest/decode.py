@@ -1,7 +1,7 @@
-"""Request bodies to tensors, with TensorFlow Serving's rules and messages.
+"""Converts request bodies to tensors, with TensorFlow Serving's rules and messages.
 
-Most bodies are plain lists of numbers, which simdjson (`numbers.py`) or numpy take whole; whatever these cannot take as
-it is, and every error, goes value by value (`tensor.py`), so that the answer says what is wrong with which value.
+Most bodies are plain lists of numbers, which simdjson (`numbers.py`) or numpy convert as a whole. All others, and every
+error, are handled value by value (`tensor.py`), so that the response says what is wrong with which value.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from serving.rest.values import debug_string
 
 
 def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
-    """The tensors of a predict request, and whether it came by rows ("instances") or columns ("inputs").
+    """Return the tensors of a predict request, and whether they came as rows ("instances") or columns ("inputs").
 
     Raises:
-        ServingError: if the document does not fit the signature.
+        ServingError: the document does not match the signature.
     """
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
@@ -105,7 +105,7 @@ def _from_rows(instances: list[Any], specs: Mapping[str, TensorSpec], *, plain: 
 
 
 def _stack(items: list[Any], dtype: str, key: str) -> Array:
-    """Joins rows, each of which must be a tensor of the same shape as the first."""
+    """Stack rows, each of which must be a tensor of the same shape as the first."""
     rows: list[Array] = []
     for position, item in enumerate(items):
         try:
@@ -145,10 +145,10 @@ def _column(value: Any, dtype: str, *, plain: bool) -> Array:
 
 
 def _numeric(values: list[Any], dtype: str) -> Array | None:
-    """The tensor of a nested list of numbers, or None if it must be looked at value by value."""
+    """Return the tensor of a nested list of numbers, or None if it must be converted value by value."""
     if dtype not in FLOATS and dtype not in INTEGERS:
         return None
-    # Flattened by hand, level by level: numpy's own walk through nested lists takes half as long again.
+    # Flattened here, level by level: numpy's own traversal of nested lists takes 1.5 times as long.
     shape = [len(values)]
     try:
         while values and isinstance(values[0], list):
@@ -165,9 +165,9 @@ def _numeric(values: list[Any], dtype: str) -> Array | None:
 
 
 def _fitted(array: Array, dtype: str) -> Array | None:
-    """Numbers as a tensor's type; None if one of them is beyond it."""
+    """Return numbers as a tensor's type; None if one of them is out of its range."""
     if dtype in FLOATS:
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, as in C++
+        with np.errstate(over="ignore"):  # a value out of float32's range becomes infinity, as in C++
             return array.astype(dtypes.NUMPY[dtype], copy=False)
     low, high = INTEGERS[dtype]
     if int(array.min()) < low or int(array.max()) > high:

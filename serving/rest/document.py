@@ -1,4 +1,4 @@
-"""A request's JSON document, by TensorFlow Serving's rules, which are not quite JSON's."""
+"""A request's JSON document, by TensorFlow Serving's rules, which differ slightly from JSON's."""
 
 import json
 from functools import cached_property
@@ -15,11 +15,11 @@ _numbers = NumberReader()
 
 
 class Body:
-    """A request's JSON document, parsed when something of it is asked for.
+    """A request's JSON document, parsed when it is first needed.
 
     Attributes:
         data: the bytes.
-        known: the key and the shape of the list of numbers that the body seems to be, if it does.
+        known: the key and the shape of the list of numbers that the body seems to be, or None.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -33,21 +33,21 @@ class Body:
 
     @cached_property
     def plain(self) -> bool:
-        """Whether it surely holds no true and no false, which numpy would take for numbers."""
+        """Whether it certainly contains no true and no false, which numpy would treat as numbers."""
         return b"true" not in self.data and b"false" not in self.data
 
     def numbers(self, *, integers: bool) -> Array | None:
-        """The numbers of a body that is `known`, as float64 or int64; None if it is not what it seemed."""
-        assert self.known, "asked only where there is something"
+        """Return the numbers of a `known` body, as float64 or int64; None if it is not what it seemed."""
+        assert self.known, "only called if the body is known"
         return _numbers.read(self.data, *self.known, integers=integers)
 
     def remember(self, key: str, shape: tuple[int, ...]) -> None:
-        """Notes that it was an object of this key alone, with a list of numbers of this shape."""
+        """Remember that it was an object with only this key, and a list of numbers of this shape."""
         _numbers.remember(self.data, key, shape)
 
     @property
     def signature_name(self) -> str:
-        """The signature asked for; empty for the default one."""
+        """The requested signature; empty for the default one."""
         if self.known:
             return ""
         name = self.document.get("signature_name", "")
@@ -60,10 +60,10 @@ class Body:
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """The JSON object of a body. NaN and Infinity are numbers here, and what follows the object is ignored.
+    """Parse the JSON object of a body. NaN and Infinity are valid here, and what follows the object is ignored.
 
     Raises:
-        ServingError: if it is none.
+        ServingError: the body is not a JSON object.
     """
     if not data:
         raise invalid("JSON Parse error: The document is empty")
@@ -77,7 +77,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def _parse_leniently(data: bytes) -> Any:
-    # Bytes that are not UTF-8 go through strings unharmed this way; they may be a tensor's raw contents.
+    # This preserves bytes that are not UTF-8 in strings; they may be a tensor's raw contents.
     text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
     try:
         return json.JSONDecoder(parse_int=_parse_int).raw_decode(text)[0]
@@ -88,5 +88,5 @@ def _parse_leniently(data: bytes) -> Any:
 
 
 def _parse_int(text: str) -> int | float:
-    # Python refuses to convert thousands of digits; such a number is beyond every integer type anyway.
+    # Python refuses to convert thousands of digits; such a number exceeds every integer type anyway.
     return int(text) if len(text) < 40 else float(text)

@@ -1,4 +1,4 @@
-"""Tensors to JSON, with TensorFlow Serving's shapes and number formats (but without its white space)."""
+"""Converts tensors to JSON, with TensorFlow Serving's structure and number formats (but without its whitespace)."""
 
 import base64
 import json
@@ -16,10 +16,10 @@ _BYTES_SUFFIX = "_bytes"
 
 
 def prediction(outputs: Mapping[str, Array], *, by_row: bool) -> bytes:
-    """A predict answer: "predictions" by rows, or "outputs" by columns.
+    """Return a predict response: "predictions" by rows, or "outputs" by columns.
 
     Raises:
-        ServingError: for types JSON has no form for, and rows of different number.
+        ServingError: an output has a type that JSON cannot represent, or the outputs differ in their number of rows.
     """
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
@@ -44,7 +44,7 @@ def prediction(outputs: Mapping[str, Array], *, by_row: bool) -> bytes:
 
 
 def classify(result: Classifications) -> bytes:
-    """A classify answer: for each example a list of [label, score]."""
+    """Return a classify response: a list of [label, score] for each example."""
     rows = [
         [[label.decode("utf-8", "replace"), np.float32(score)] for label, score in row] for row in result.rows
     ]
@@ -53,18 +53,18 @@ def classify(result: Classifications) -> bytes:
 
 
 def regress(result: Regressions) -> bytes:
-    """A regress answer: a number for each example."""
+    """Return a regress response: a number for each example."""
     values = np.array(result.values, np.float32)
     return dump({"results": values}, {"outputs": values})
 
 
 def error(message: str) -> bytes:
-    """An error's body."""
+    """Return the body of an error response."""
     return orjson.dumps({"error": message.encode("utf-8", "replace").decode()})
 
 
 def dump(document: Any, tensors: Mapping[str, Array]) -> bytes:
-    """The document as JSON; `tensors` are the numbers in it, among which a NaN needs the slower writer."""
+    """Return the document as JSON; `tensors` are the numbers in it: NaN or Infinity need the slower encoder."""
     for value in tensors.values():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             return json.dumps(_plain(document), separators=(",", ":")).encode()
@@ -96,7 +96,7 @@ def _map_strings(value: Any, *, as_bytes: bool) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of numpy as Python's, float32 in the digits that it really has."""
+    """Convert numpy's numbers to Python's; float32 keeps the digits that it really has."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

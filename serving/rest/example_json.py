@@ -1,4 +1,4 @@
-"""The JSON examples of Classify and Regress as serialized tf.Examples."""
+"""Converts the JSON examples of Classify and Regress to serialized tf.Examples."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from serving.rest.values import debug_string, type_name
 
 
 def read_examples(document: dict[str, Any]) -> tuple[list[bytes], bytes | None]:
-    """The examples of a request, and the context that they share, if it has one.
+    """Return the examples of a request, and the context that they share, if it has one.
 
     Raises:
-        ServingError: if they are not what tf.Example can hold.
+        ServingError: tf.Example cannot represent them.
     """
     context = _example(document["context"]) if "context" in document else None
     if "examples" not in document:
@@ -38,7 +38,7 @@ def _example(value: Any) -> bytes:
 
 
 def _add(value: Any, name: str, feature: Any) -> None:
-    """Adds a value to a feature, whose first value has settled its kind."""
+    """Add a value to a feature, whose first value determines its kind."""
     kind: str
     content: int | float | bytes
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""REST calls as the records of the request log, which are gRPC's messages."""
+"""Converts REST calls to records of the request log, which are gRPC messages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from serving.messages.protos import prediction_log_pb2
 def predict(
     model: str, version: int, signature_name: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array]
 ) -> Any:
-    """The record of a predict call."""
+    """Return the record of a predict call."""
     entry = prediction_log_pb2.PredictionLog()
     request, response = entry.predict_log.request, entry.predict_log.response
     write_spec(request.model_spec, model, None, signature_name)
@@ -31,7 +31,7 @@ def predict(
 
 
 def classify(model: str, version: int, signature_name: str, tensor: Array, result: Classifications) -> Any:
-    """The record of a classify call."""
+    """Return the record of a classify call."""
     entry = prediction_log_pb2.PredictionLog()
     _examples(entry.classify_log, model, version, signature_name, tensor)
     fill_classifications(entry.classify_log.response.result, result)
@@ -39,7 +39,7 @@ def classify(model: str, version: int, signature_name: str, tensor: Array, resul
 
 
 def regress(model: str, version: int, signature_name: str, tensor: Array, result: Regressions) -> Any:
-    """The record of a regress call."""
+    """Return the record of a regress call."""
     entry = prediction_log_pb2.PredictionLog()
     _examples(entry.regress_log, model, version, signature_name, tensor)
     fill_regressions(entry.regress_log.response.result, result)

@@ -1,4 +1,4 @@
-"""Status and metadata as JSON, with every field written out as TensorFlow Serving does."""
+"""Writes status and metadata as JSON, with every field present, as in TensorFlow Serving."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from serving.manager.state import Status
 
 
 def status(statuses: Sequence[Status]) -> bytes:
-    """The answer to a status request; versions are strings, as in protobuf's JSON."""
+    """Return the response to a status request; versions are strings, as in protobuf's JSON."""
     entries = [
         {
             "version": str(entry.version),
@@ -24,7 +24,7 @@ def status(statuses: Sequence[Status]) -> bytes:
 
 
 def metadata(name: str, version: int, signature_defs: Mapping[str, Any]) -> bytes:
-    """The answer to a metadata request."""
+    """Return the response to a metadata request."""
     definitions = {
         key: json_format.MessageToDict(
             definition, always_print_fields_with_no_presence=True, preserving_proto_field_name=True

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's paths."""
+"""TensorFlow Serving's REST paths."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Route:
     """What a path asks for.
 
     Attributes:
-        ref: which model.
+        ref: the model and version.
         method: `predict`, `classify`, `regress`, `metadata` or `status`.
     """
 
@@ -33,10 +33,10 @@ class Route:
 
 @lru_cache(1024)
 def parse(http_method: str, path: str) -> Route:
-    """Reads a request line. `path` is as it came, still encoded.
+    """Parse a request line. `path` is as it was sent, still percent-encoded.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for a path that means nothing.
+        ServingError: the path is invalid (INVALID_ARGUMENT).
     """
     pattern = {"POST": _CALL, "GET": _ASK}.get(http_method)
     match = pattern.fullmatch(path) if pattern else None

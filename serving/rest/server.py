@@ -13,16 +13,16 @@ log = logging.getLogger("slipway.server")
 
 
 def rest_listener(app: RestApi, flags: Flags, tls: Tls | None) -> Listener | None:
-    """The listener, bound but not yet started, if the flags want REST.
+    """Return the listener, bound but not yet started, if the flags enable REST.
 
     Raises:
-        BindError: if the port cannot be had.
+        BindError: the port is not available.
     """
     port = flags.rest_api_port
     if not port:
         return None
     if port == flags.port:
-        log.error("--rest_api_port is the same as --port (%d): the REST API is off", port)
+        log.error("--rest_api_port is the same as --port (%d): the REST API is disabled", port)
         return None
     limits = HttpLimits(body_bytes=flags.max_request_bytes)
     listener = Listener(lambda listener: HttpConnection(app, limits, listener))

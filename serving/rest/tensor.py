@@ -1,4 +1,4 @@
-"""A JSON value to a tensor, value by value: slow, and able to say what is wrong where."""
+"""Converts a JSON value to a tensor, value by value: slow, but able to say what is wrong and where."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ from serving.rest.values import debug_string, type_name
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")
 INTEGERS = {
     "DT_INT32": (-(2**31), 2**31 - 1),
-    # TensorFlow Serving checks the small types as 32 bits wide, and lets them wrap.
+    # TensorFlow Serving checks the small types as if they had 32 bits, and lets them wrap.
     "DT_INT16": (-(2**31), 2**31 - 1),
     "DT_INT8": (-(2**31), 2**31 - 1),
     "DT_UINT8": (-(2**31), 2**31 - 1),
@@ -25,10 +25,10 @@ INTEGERS = {
 
 
 def tensor(value: Any, dtype: str) -> Array:
-    """The tensor of any JSON value, checked value by value.
+    """Return the tensor of any JSON value, checked value by value.
 
     Raises:
-        ServingError: naming the value that is of the wrong type or in the wrong place.
+        ServingError: a value has the wrong type or is in the wrong place; the message names it.
     """
     shape: list[int] = []
     probe = value
@@ -97,10 +97,10 @@ def _scalar(value: Any, dtype: str) -> Any:
 
 
 def text_bytes(text: str) -> bytes:
-    """A JSON string as the bytes that it stands for.
+    """Return the bytes of a JSON string.
 
     Raises:
-        ServingError: if it holds half of a surrogate pair, which stands for nothing.
+        ServingError: it contains half of a surrogate pair, which has no encoding.
     """
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -109,10 +109,10 @@ def text_bytes(text: str) -> bytes:
 
 
 def decode_base64(value: Any) -> bytes:
-    """The bytes of `{"b64": "…"}`; the web-safe alphabet and missing padding are accepted as well.
+    """Return the bytes of `{"b64": "…"}`; the padding may be missing.
 
     Raises:
-        ServingError: if it is not that.
+        ServingError: the value is not such an object, or not valid base64.
     """
     if not is_base64(value):
         raise invalid(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
@@ -125,5 +125,5 @@ def decode_base64(value: Any) -> bytes:
 
 
 def is_base64(value: Any) -> bool:
-    """Whether a JSON value is an object of the single key "b64" with a string."""
+    """Return whether a JSON value is an object with the single key "b64" and a string."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)

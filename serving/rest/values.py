@@ -1,4 +1,4 @@
-"""How JSON values are named and shown in messages."""
+"""Names and shows JSON values in messages."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ _LONGEST = 256
 
 
 def type_name(value: Any) -> str:
-    """The type of a JSON value, by RapidJSON's names, which TensorFlow Serving's messages use."""
+    """Return the type of a JSON value, by RapidJSON's names, which TensorFlow Serving's messages use."""
     if value is None:
         return "Null"
     if isinstance(value, bool):
@@ -20,7 +20,7 @@ def type_name(value: Any) -> str:
 
 
 def debug_string(value: Any) -> str:
-    """A JSON value for a message, cut at 256 characters; large ones are not written out first."""
+    """Return a JSON value for a message, cut at 256 characters; a large one is not serialized completely."""
     text = ""
     for piece in json.JSONEncoder(ensure_ascii=True).iterencode(value):
         text += piece

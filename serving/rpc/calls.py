@@ -1,4 +1,4 @@
-"""gRPC calls on HTTP/2 streams: one task for each call, which ends with its deadline or when its client leaves."""
+"""gRPC calls on HTTP/2 streams: one task per call, which is cancelled at its deadline or when its client leaves."""
 
 import asyncio
 import logging
@@ -15,20 +15,20 @@ from serving.transport.http2.stream import Stream
 
 log = logging.getLogger("slipway.server")
 
-# The model's own answer to a deadline says more; this is for what has none.
+# A model's own error for an expired deadline says more, so it may come first; this is for methods without one.
 _GRACE_SECONDS = 0.05
 _MOST_WAITING = 1000
 
 
 @dataclass(slots=True)
 class Context:
-    """What a method knows of its call, beside the message.
+    """What a method knows about its call, besides the message.
 
     Attributes:
-        head: the request's headers, with the metadata.
+        head: the request's headers, including the metadata.
         peer: the client's address.
-        deadline: on the loop's clock, which is the monotonic one; None for none.
-        expired: whether the call is cancelled because its deadline has passed.
+        deadline: on the loop's clock, which is the monotonic one; None if there is none.
+        expired: whether the call was cancelled because its deadline has passed.
     """
 
     head: Head
@@ -39,14 +39,14 @@ class Context:
 
 @dataclass(frozen=True)
 class Unary:
-    """A method with one message in and one out."""
+    """A method with one request message and one response message."""
 
     call: Callable[[bytes, Context], Awaitable[bytes]]
 
 
 @dataclass(frozen=True)
 class Streaming:
-    """A method with any number of messages in and out."""
+    """A method with any number of request and response messages."""
 
     call: Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]
 
@@ -55,7 +55,7 @@ Methods = Mapping[str, Unary | Streaming]
 
 
 class _Call:
-    """What both kinds of call share: the task, the deadline, the end."""
+    """The common part of both kinds of call: the task, the deadline, the end."""
 
     is_prompt = True
 
@@ -88,7 +88,7 @@ class _Call:
             self._task.cancel()
 
     def _fail(self, code: Code, message: str, *, begun: bool = False) -> None:
-        """Ends the call with a status."""
+        """End the call with a status."""
         self._task = None
         sender = self._connection.sender
         if self._stream.handler is None:
@@ -109,12 +109,12 @@ class _Call:
             else:
                 self._connection.reset(self._stream, ErrorCode.CANCEL)
         else:
-            log.error("a fault of the server, in a gRPC call", exc_info=error)
-            self._fail(Code.INTERNAL, f"a fault of the server: {type(error).__name__}", begun=begun)
+            log.error("internal server error in a gRPC call", exc_info=error)
+            self._fail(Code.INTERNAL, f"internal server error: {type(error).__name__}", begun=begun)
 
 
 class UnaryCall(_Call):
-    """A call with one message in and one out."""
+    """A call with one request message and one response message."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class UnaryCall(_Call):
     def end(self) -> None:
         """See `Handler`."""
         if self._message is None or not self._reader.is_empty:
-            self._fail(Code.INTERNAL, "the request ended within its message")
+            self._fail(Code.INTERNAL, "the request ended before its message was complete")
             return
         self._start(self._run(self._message))
         self._message = None
@@ -164,7 +164,7 @@ class UnaryCall(_Call):
 
 
 class StreamingCall(_Call):
-    """A call with messages that come and go at any time. The client's window opens as they are read."""
+    """A call with messages in both directions at any time. The client's window is replenished as they are read."""
 
     is_prompt = False
 
@@ -186,7 +186,7 @@ class StreamingCall(_Call):
         try:
             messages = self._reader.feed(data)
             if self._queue.qsize() + len(messages) > _MOST_WAITING:
-                raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages wait to be answered")
+                raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages are waiting to be answered")
         except ServingError as error:
             task, self._task = self._task, None
             self._fail_with(error, begun=True)

@@ -1,4 +1,4 @@
-"""What every gRPC method shares: who may call, what is counted and logged, how errors are told."""
+"""What all gRPC methods share: authentication, metrics, the access log, and error handling."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ log = logging.getLogger("slipway.server")
 
 @dataclass(slots=True)
 class Call:
-    """One call as it goes through a method.
+    """One call of a method.
 
     Attributes:
         deadline: on the monotonic clock, or None.
-        model: the model it turned out to be for.
+        model: the name of the requested model, once it is known.
         version: the version that answered.
     """
 
@@ -46,13 +46,13 @@ class Guard:
     def unary(
         self, full_name: str, request_type: Any, method: Method, counted: Counted | None = None
     ) -> Unary:
-        """A method that takes and gives bytes: parsing here means that errors in it are ours to tell.
+        """Return a method that takes and returns bytes: messages are parsed here, so that we report parse errors.
 
         Args:
             full_name: `/package.Service/Method`.
             request_type: the message to parse.
             method: takes the message and the call, returns a message; raises ServingError.
-            counted: told of every call with its outcome and how long it took, in seconds.
+            counted: called with every call, its code, and its duration in seconds.
         """
 
         async def handle(data: bytes, context: Context) -> bytes:
@@ -65,7 +65,8 @@ class Guard:
                 try:
                     request = request_type.FromString(data)
                 except DecodeError as error:
-                    raise invalid(f"the request is no {request_type.DESCRIPTOR.full_name}: {error}") from None
+                    name = request_type.DESCRIPTOR.full_name
+                    raise invalid(f"the request is not a valid {name}: {error}") from None
                 answer = (await method(request, call)).SerializeToString()
             except ServingError as error:
                 code = error.code
@@ -74,9 +75,9 @@ class Guard:
                 code = Code.DEADLINE_EXCEEDED if context.expired else Code.CANCELLED
                 raise
             except Exception as error:
-                log.exception("a fault of the server, on %s", full_name)
+                log.exception("internal server error on %s", full_name)
                 code = Code.INTERNAL
-                raise ServingError(code, f"a fault of the server: {type(error).__name__}") from error
+                raise ServingError(code, f"internal server error: {type(error).__name__}") from error
             finally:
                 took = time.monotonic() - started
                 if counted:
@@ -89,6 +90,6 @@ class Guard:
         return Unary(handle)
 
     def check(self, context: Context) -> None:
-        """Raises UNAUTHENTICATED for a call without a valid token, where tokens are needed."""
+        """Raise UNAUTHENTICATED for a call without a valid token, if tokens are required."""
         if self.tokens is not None:
             self.tokens.check(context.head.get(b"authorization"))

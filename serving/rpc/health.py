@@ -1,6 +1,6 @@
-"""grpc.health.v1: whether the server, or one of its services, can be used.
+"""The service grpc.health.v1: whether the server, or one of its services, is ready.
 
-The messages are declared here because the package that ships them is built for a newer protobuf than TFX allows.
+The messages are declared here because the package that ships them requires a newer protobuf than TFX allows.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ HealthCheckResponse: Any = _classes["HealthCheckResponse"]
 
 
 def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
-    """The service's methods. Probes carry no token, so it is open to all.
+    """Return the service's methods. Probes send no token, so none is required.
 
     Args:
-        is_ready: whether every configured model can answer, and the server is not about to stop.
+        is_ready: whether every configured model has an available version, and the server is not shutting down.
         guard: for the access log.
     """
     open_guard = Guard(tokens=None, access_log=guard.access_log)
@@ -62,7 +62,7 @@ def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
             try:
                 service = HealthCheckRequest.FromString(data).service
             except DecodeError as error:
-                raise invalid(f"the request is no HealthCheckRequest: {error}") from None
+                raise invalid(f"the request is not a valid HealthCheckRequest: {error}") from None
             last = None
             while True:
                 now = state(service)

@@ -1,4 +1,4 @@
-"""ModelService: the state of models, and their configuration exchanged while the server runs."""
+"""ModelService: the state of models, and replacing their configuration while the server runs."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger("slipway.models")
 
 
 def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
-    """The service's methods."""
+    """Return the service's methods."""
 
     async def status(request: Any, call: Call) -> Any:
         ref = read_spec(request, call)
@@ -60,5 +60,5 @@ def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
 
 
 def _total(plane: DataPlane, name: str) -> int:
-    """A counter's value by the name it has inside TensorFlow Serving, with slashes."""
+    """Return a counter's value by its name inside TensorFlow Serving, with slashes."""
     return int(plane.metrics.total(name.replace("/", ":")))

@@ -33,14 +33,14 @@ _SIGNATURE_DEF = "signature_def"
 
 @dataclass(frozen=True)
 class PredictionService:
-    """The methods. `packed` answers with tensor_content."""
+    """The methods. With `packed`, response tensors are serialized as tensor_content."""
 
     plane: DataPlane
     logs: RequestLogs
     packed: bool = False
 
     async def predict(self, request: Any, call: Call) -> Any:
-        """Predict."""
+        """Answer Predict."""
         ref = read_spec(request, call)
         inputs = {alias: tensors.to_array(proto, alias) for alias, proto in request.inputs.items()}
         name = request.model_spec.signature_name
@@ -56,7 +56,7 @@ class PredictionService:
         return response
 
     async def classify(self, request: Any, call: Call) -> Any:
-        """Classify."""
+        """Answer Classify."""
         ref = read_spec(request, call)
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
@@ -70,7 +70,7 @@ class PredictionService:
         return response
 
     async def regress(self, request: Any, call: Call) -> Any:
-        """Regress."""
+        """Answer Regress."""
         ref = read_spec(request, call)
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
@@ -84,7 +84,7 @@ class PredictionService:
         return response
 
     async def multi_inference(self, request: Any, call: Call) -> Any:
-        """MultiInference: all tasks on one model, in one run."""
+        """Answer MultiInference: all tasks on one model, in one run."""
         if not request.tasks:
             raise invalid("MultiInferenceRequest has no tasks")
         names = {task.model_spec.name for task in request.tasks}
@@ -112,7 +112,7 @@ class PredictionService:
         return response
 
     async def metadata(self, request: Any, call: Call) -> Any:
-        """GetModelMetadata."""
+        """Answer GetModelMetadata."""
         ref = read_spec(request, call)
         if not request.metadata_field:
             raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
@@ -131,7 +131,7 @@ class PredictionService:
 
 
 def methods(service: PredictionService, guard: Guard) -> Methods:
-    """The service's methods."""
+    """Return the service's methods."""
     table = {
         "Predict": (predict_pb2.PredictRequest, service.predict, _count(service.plane, "Predict")),
         "Classify": (
@@ -151,10 +151,10 @@ def methods(service: PredictionService, guard: Guard) -> Methods:
 
 
 def read_spec(message: Any, call: Call) -> ModelRef:
-    """Which model a request is for.
+    """Return the model that a request is for.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it does not say.
+        ServingError: the request does not name one (INVALID_ARGUMENT).
     """
     if not message.HasField("model_spec"):
         raise invalid("Missing ModelSpec")

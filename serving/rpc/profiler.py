@@ -1,7 +1,7 @@
-"""TensorFlow's profiler on the server's own port, as TensorFlow Serving offers it.
+"""TensorFlow's profiler on the server's own port, as in TensorFlow Serving.
 
-TensorFlow brings the service too, but can only put it on a port of its own, open to all and on every interface; so
-here a session of its profiler is taken in this process. The messages are declared by the field numbers of TensorFlow's
+TensorFlow has this service too, but only on a separate port, without authentication and on every interface; so
+here we run a session of its profiler in this process. The messages are declared by the field numbers of TensorFlow's
 profiler_service.proto and profiler_options.proto, which no wheel ships.
 """
 
@@ -36,7 +36,7 @@ _classes = declare(
         "ProfileResponse": {"empty_trace": (7, "bool")},
         "TerminateRequest": {"session_id": (1, "string")},
         "TerminateResponse": {},
-        # Of TensorFlow's XSpace what is needed here; its names are not always UTF-8, and would not parse as a whole.
+        # The part of TensorFlow's XSpace that is needed here; its names are not always UTF-8, and would not parse.
         "XSpace": {"planes": (1, "repeated .slipway.XPlane")},
         "XPlane": {"lines": (3, "repeated .slipway.XLine")},
         "XLine": {"events": (4, "repeated bytes")},
@@ -45,14 +45,14 @@ _classes = declare(
 
 
 class Profiler:
-    """Takes one trace at a time, of all that the process does."""
+    """Takes traces of the whole process, one at a time."""
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._guard = Guard(tokens=tokens)
         self._ends: dict[str, asyncio.Event] = {}
 
     def methods(self) -> Methods:
-        """The service's methods; Monitor is for TPUs, and not there on other machines of TensorFlow's either."""
+        """Return the service's methods, without Monitor: it is for TPUs, and TensorFlow too has it only there."""
         table = {
             "Profile": (_classes["ProfileRequest"], self._profile),
             "Terminate": (_classes["TerminateRequest"], self._terminate),
@@ -62,18 +62,22 @@ class Profiler:
 
     async def _profile(self, request: Any, call: Call) -> Any:
         del call
-        if "tensorflow" not in sys.modules:  # a server of LiteRT models stays without it
-            raise ServingError(Code.UNIMPLEMENTED, "no TensorFlow model is served to be profiled")
+        if "tensorflow" not in sys.modules:  # a server of LiteRT models does not import it
+            raise ServingError(
+                Code.UNIMPLEMENTED, "there is nothing to profile: no TensorFlow model is served"
+            )
         for name in ("session_id", "host_name"):
             if "/" in getattr(request, name):
-                raise invalid(f"{name} is a name, and not a path: {getattr(request, name)!r}")
+                raise invalid(f"{name} must be a name, not a path: {getattr(request, name)!r}")
         stop = _start(request)
         end = self._ends[request.session_id] = asyncio.Event()
         try:
             await asyncio.wait_for(end.wait(), request.duration_ms / 1000)
         except TimeoutError:
             pass
-        except asyncio.CancelledError:  # the client has left; a session that is not stopped would be the last
+        except (
+            asyncio.CancelledError
+        ):  # the client disconnected; an unstopped session would block all later ones
             stop()
             raise
         finally:
@@ -88,12 +92,12 @@ class Profiler:
 
 
 def _start(request: Any) -> Callable[[], bytes]:
-    """Begin a session, which takes about a millisecond; returns what ends it and gives its XSpace, serialized."""
+    """Start a session, which takes about a millisecond; return a function that ends it and returns its XSpace."""
     from tensorflow.python.framework.errors_impl import AlreadyExistsError
     from tensorflow.python.profiler.internal import _pywrap_profiler
 
     session = _pywrap_profiler.ProfilerSession()
-    # As TensorFlow does: options without a version are not set, and its defaults hold.
+    # As in TensorFlow, options without a version are not set, and its defaults apply.
     levels = {name: getattr(request.opts, name) for name in _LEVELS} if request.opts.version else {}
     scratch = tempfile.TemporaryDirectory(prefix="serving-profile-")
     try:
@@ -104,20 +108,20 @@ def _start(request: Any) -> Callable[[], bytes]:
 
     def stop() -> bytes:
         with scratch:
-            session.export_to_tb()  # the only way to a session's XSpace
+            session.export_to_tb()  # the only way to get a session's XSpace
             return next(Path(scratch.name).rglob("*.xplane.pb")).read_bytes()
 
     return stop
 
 
 def _keep(trace: bytes, request: Any) -> Any:
-    """Write a trace to where TensorBoard looks for it; returns the response."""
+    """Write a trace to where TensorBoard looks for it; return the response."""
     import tensorflow as tf
 
     planes = _classes["XSpace"].FromString(trace).planes
     empty = not any(line.events for plane in planes for line in plane.lines)
     if request.repository_root:
-        # In TensorFlow's file systems, because the client names the folder as it would to TensorFlow Serving.
+        # Through TensorFlow's file systems, because the client names the folder as for TensorFlow Serving.
         folder = f"{request.repository_root.rstrip('/')}/{request.session_id}"
         tf.io.gfile.makedirs(folder)
         with tf.io.gfile.GFile(f"{folder}/{request.host_name.replace(':', '_')}.xplane.pb", "wb") as file:

@@ -1,4 +1,4 @@
-"""grpc.reflection: lets tools such as grpcurl ask which services there are and what their messages look like."""
+"""The service grpc.reflection: tools such as grpcurl use it to list the services and describe their messages."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -52,7 +52,7 @@ ServerReflectionResponse: Any = _classes["ServerReflectionResponse"]
 
 _APIS = "tensorflow_serving/apis"
 _T = ".tensorflow.serving."
-# The wheel's own modules that describe these services cannot be imported under today's protobuf.
+# The wheel's own modules that describe these services cannot be imported with current protobuf.
 declare(
     f"{_APIS}/prediction_service.proto",
     "tensorflow.serving",
@@ -86,7 +86,7 @@ declare(
 
 
 def methods(guard: Guard, *, with_health: bool) -> Methods:
-    """The service's methods."""
+    """Return the service's methods."""
     services = [prediction.SERVICE, model_service.SERVICE, SERVICE]
     if with_health:
         services.append(health.SERVICE)
@@ -97,14 +97,14 @@ def methods(guard: Guard, *, with_health: bool) -> Methods:
             try:
                 request = ServerReflectionRequest.FromString(data)
             except DecodeError as error:
-                raise invalid(f"the request is no ServerReflectionRequest: {error}") from None
+                raise invalid(f"the request is not a valid ServerReflectionRequest: {error}") from None
             yield answer(request, services).SerializeToString()
 
     return {f"/{SERVICE}/ServerReflectionInfo": Streaming(info)}
 
 
 def answer(request: Any, services: list[str]) -> Any:
-    """The answer to one question."""
+    """Return the response to one request."""
     response = ServerReflectionResponse(valid_host=request.host)
     response.original_request.CopyFrom(request)
     pool = descriptor_pool.Default()
@@ -119,14 +119,14 @@ def answer(request: Any, services: list[str]) -> Any:
             return response
     except KeyError:
         response.error_response.error_code = int(Code.NOT_FOUND)
-        response.error_response.error_message = "there is no such file or symbol here"
+        response.error_response.error_message = "no such file or symbol"
         return response
     response.file_descriptor_response.file_descriptor_proto.extend(_with_imports(file))
     return response
 
 
 def _with_imports(file: Any) -> list[bytes]:
-    """A file's description and those of everything it imports, each once."""
+    """Return the descriptors of a file and of everything that it imports, each once."""
     seen: dict[str, bytes] = {}
 
     def visit(one: Any) -> None:

@@ -32,11 +32,11 @@ def make_server(
     tls: Tls | None,
     is_ready: Callable[[], bool],
 ) -> Listener:
-    """The server, bound but not yet started.
+    """Return the server, bound but not yet started.
 
     Raises:
-        BindError: if the port cannot be had.
-        ServerConfigError: if the channel arguments cannot be read.
+        BindError: the port is not available.
+        ServerConfigError: the channel arguments are invalid.
     """
     service = prediction.PredictionService(plane, logs, flags.enable_serialization_as_tensor_content)
     methods: dict[str, Unary | Streaming] = {
@@ -65,7 +65,7 @@ def make_server(
 
 
 def channel_arguments(text: str) -> dict[str, int]:
-    """Read `name=value,name=value`. An argument whose value is not an integer is left out, with a warning.
+    """Parse `name=value,name=value`. An argument whose value is not an integer is left out, with a warning.
 
     Raises:
         ServerConfigError: a part has no '='.

@@ -1,4 +1,4 @@
-"""The methods of a gRPC server, as the application of its HTTP/2 connections: which call a request is."""
+"""The methods of a gRPC server, as the application of its HTTP/2 connections: routes requests to methods."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _TEXT = literal(b"content-type", b"text/plain; charset=utf-8")
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What a request's headers mean for gRPC: found once, and kept with them."""
+    """What a request's headers mean for gRPC: determined once, and cached with them."""
 
     method: Unary | Streaming
     encoding: bytes
@@ -27,7 +27,7 @@ class Services:
 
     Args:
         methods: by path, `/package.Service/Method`.
-        max_message: the largest message that is taken.
+        max_message: the maximum size of a message.
     """
 
     def __init__(self, methods: Methods, max_message: int) -> None:
@@ -58,7 +58,7 @@ class Services:
             stream.handler = StreamingCall(connection, stream, route.method, reader, context)
 
     def _route(self, head: Head) -> _Route | None:
-        """What the headers ask for; None if they are not of gRPC."""
+        """Return what the headers ask for; None if the request is not a gRPC request."""
         kind = head.get(b"content-type")
         if not kind.startswith(b"application/grpc") or kind[16:17] not in (b"", b"+", b";"):
             return None
@@ -76,7 +76,7 @@ class Services:
 
 
 class _Refusal:
-    """A request that is not of gRPC: answered when it is complete, as any HTTP server does."""
+    """A request that is not a gRPC request: answered when it is complete, as by any HTTP server."""
 
     is_prompt = True
 
@@ -93,7 +93,7 @@ class _Refusal:
         """See `Handler`."""
         sender, stream = self._connection.sender, self._stream
         sender.headers(stream, status(self._status) + _TEXT)
-        sender.data(stream, b"this port speaks gRPC: POST with the content-type application/grpc\n")
+        sender.data(stream, b"this port serves gRPC: use POST with the content-type application/grpc\n")
         sender.end(stream, literal(b"grpc-status", b"2"))
 
     def closed(self) -> None:

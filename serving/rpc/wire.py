@@ -1,4 +1,4 @@
-"""gRPC's own part of what goes over HTTP/2: messages, timeouts, status."""
+"""gRPC's wire format on top of HTTP/2: messages, timeouts, status."""
 
 import re
 import struct
@@ -10,58 +10,58 @@ from serving.errors import Code, ServingError
 from serving.transport.http2.headers import literal, status
 
 PREFIX = struct.Struct(">BL")
-ENCODINGS = {b"gzip": 31, b"deflate": 15}  # and zlib's window bits for each
+ENCODINGS = {b"gzip": 31, b"deflate": 15}  # with zlib's window bits
 _TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _CONTENT_TYPE = literal(b"content-type", b"application/grpc")
 
 RESPONSE = status(200) + _CONTENT_TYPE + literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
-"""The header block that begins an answer with messages."""
+"""The header block of a response with messages."""
 
 OK_TRAILERS = literal(b"grpc-status", b"0")
-"""The trailers that end it, if all went well."""
+"""The trailers of a successful response."""
 
 
 def trailers(code: Code, message: str) -> bytes:
-    """The trailers that end an answer."""
+    """Return the trailers of a response."""
     if code is Code.OK:
         return OK_TRAILERS
-    # Percent-encoded: only what is printable in ASCII goes as it is.
+    # Percent-encoded, except for printable ASCII.
     text = quote_from_bytes(message.encode("utf-8", "replace"), safe=_PLAIN).encode()
     return literal(b"grpc-status", b"%d" % code) + (literal(b"grpc-message", text) if text else b"")
 
 
 def trailers_only(code: Code, message: str) -> bytes:
-    """The single header block of an answer without messages."""
+    """Return the header block of a response without messages (Trailers-Only)."""
     return RESPONSE + trailers(code, message)
 
 
 def frame_message(data: bytes) -> bytes:
-    """A message as it goes into DATA: its length before it, uncompressed."""
+    """Return a message as it is sent in DATA: length-prefixed and uncompressed."""
     return PREFIX.pack(0, len(data)) + data
 
 
 @lru_cache(256)
 def read_timeout(value: bytes) -> float | None:
-    """The seconds of a grpc-timeout; None for no timeout.
+    """Return the seconds of a grpc-timeout; None if it is empty.
 
     Raises:
-        ServingError: if it is none.
+        ServingError: the value is invalid.
     """
     if not value:
         return None
     match = _TIMEOUT.fullmatch(value)
     if not match:
-        raise ServingError(Code.INTERNAL, f"grpc-timeout cannot be read: {value.decode('latin-1')!r}")
+        raise ServingError(Code.INTERNAL, f"invalid grpc-timeout: {value.decode('latin-1')!r}")
     return int(match[1]) * _UNITS[match[2]]
 
 
 def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
-    """A compressed message, unpacked, but never more of it than is allowed.
+    """Decompress a message, but never to more than the limit.
 
     Raises:
-        ServingError: INTERNAL if it is not what it says; RESOURCE_EXHAUSTED if it is too large.
+        ServingError: the data is invalid (INTERNAL), or the message is too large (RESOURCE_EXHAUSTED).
     """
     if encoding not in ENCODINGS:
         raise ServingError(Code.INTERNAL, "a compressed message without a grpc-encoding")
@@ -69,27 +69,27 @@ def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
     try:
         unpacked = unpacker.decompress(data, limit + 1)
     except zlib.error as error:
-        raise ServingError(Code.INTERNAL, f"the message is not {encoding.decode()}: {error}") from None
+        raise ServingError(Code.INTERNAL, f"the message is not valid {encoding.decode()}: {error}") from None
     if len(unpacked) > limit:
         raise too_large(len(unpacked), limit)
     if not unpacker.eof:
-        raise ServingError(Code.INTERNAL, f"the message's {encoding.decode()} ends too early")
+        raise ServingError(Code.INTERNAL, f"the message's {encoding.decode()} is truncated")
     return unpacked
 
 
 def too_large(size: int, limit: int) -> ServingError:
-    """The answer to a message above the limit."""
+    """Return the error for a message above the limit."""
     return ServingError(
         Code.RESOURCE_EXHAUSTED, f"Received message larger than max ({size} vs. {limit}; --max_request_bytes)"
     )
 
 
 class MessageReader:
-    """Puts messages together from DATA.
+    """Assembles messages from DATA.
 
     Args:
-        encoding: grpc-encoding.
-        limit: the largest message.
+        encoding: the grpc-encoding.
+        limit: the maximum size of a message.
     """
 
     __slots__ = ("_encoding", "_limit", "_need", "_parts", "_size")
@@ -103,14 +103,14 @@ class MessageReader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no message has begun that is not finished."""
+        """Whether there is no incomplete message."""
         return not self._size
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that are whole with this.
+        """Return the messages that this data completes.
 
         Raises:
-            ServingError: if a message is too large or cannot be unpacked.
+            ServingError: a message is too large or cannot be decompressed.
         """
         self._parts.append(data)
         self._size += len(data)

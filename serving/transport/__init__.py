@@ -1,1 +1,1 @@
-"""HTTP/1.1 and HTTP/2 on asyncio. Nothing here knows of models."""
+"""HTTP/1.1 and HTTP/2 on asyncio. Nothing here knows about models."""

@@ -1,4 +1,4 @@
-"""Listening sockets and the connections that came by them: looked after, drained, closed."""
+"""Listening sockets and their connections: monitors, drains and closes them."""
 
 import asyncio
 import socket
@@ -11,27 +11,27 @@ _SWEEP_SECONDS = 1.0
 
 
 class BindError(RuntimeError):
-    """A port or socket cannot be had; the message says why."""
+    """A port or socket is not available; the message says why."""
 
 
 class Connection(Protocol):
-    """What a listener needs of a connection."""
+    """The listener's view of a connection."""
 
     def check(self, now: float) -> None:
-        """Ends it if the client is too slow, or silent for too long."""
+        """Close it if the client is too slow, or idle for too long."""
 
     def drain(self) -> None:
-        """Ends it as soon as what is in flight is done."""
+        """Close it once requests in flight are answered."""
 
     def abort(self) -> None:
-        """Ends it at once."""
+        """Close it at once."""
 
 
 class Listener:
-    """Servers that share one kind of connection.
+    """Listening sockets that share one kind of connection.
 
     Attributes:
-        connections: those that are open; they enter and leave by themselves.
+        connections: the open connections, which register and unregister themselves.
     """
 
     def __init__(self, make: Callable[["Listener"], asyncio.BaseProtocol]) -> None:
@@ -43,10 +43,10 @@ class Listener:
         self._empty = asyncio.Event()
 
     def bind(self, port: int, tls: ssl.SSLContext | None, flag: str) -> None:
-        """Takes a port on every interface.
+        """Bind a port on every interface.
 
         Raises:
-            BindError: if it cannot be had.
+            BindError: the port is not available.
         """
         try:
             self._sockets.append((socket.create_server(("0.0.0.0", port), backlog=BACKLOG), tls))
@@ -54,10 +54,10 @@ class Listener:
             raise BindError(f"cannot listen on port {port} ({flag}): {error.strerror}") from error
 
     async def start(self, unix_path: str = "", flag: str = "") -> None:
-        """Accepts connections, on a Unix socket as well if one is named.
+        """Accept connections, also on a Unix socket if one is named.
 
         Raises:
-            BindError: if that cannot be had.
+            BindError: the Unix socket is not available.
         """
         loop = asyncio.get_running_loop()
         for bound, tls in self._sockets:
@@ -73,7 +73,7 @@ class Listener:
         self._check_all()
 
     async def stop(self, seconds: float) -> None:
-        """Takes no more connections, and waits so long at most for what is in flight."""
+        """Stop accepting connections, and wait up to `seconds` for requests in flight."""
         for server in self._servers:
             server.close()
         for bound, _ in self._sockets:
@@ -90,12 +90,12 @@ class Listener:
             self._sweep.cancel()
 
     def opened(self, connection: Connection) -> None:
-        """A connection says that it is there."""
+        """Register a connection, which calls this itself."""
         self.connections.add(connection)
         self._empty.clear()
 
     def closed(self, connection: Connection) -> None:
-        """A connection says that it has ended."""
+        """Unregister a connection, which calls this itself."""
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
@@ -109,12 +109,12 @@ class Listener:
 
 
 def peer_name(transport: asyncio.BaseTransport) -> str:
-    """The client's address; empty on a Unix socket."""
+    """Return the client's address; empty on a Unix socket."""
     name = transport.get_extra_info("peername")
     return str(name[0]) if isinstance(name, tuple) and name else ""
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
-    """The same with the port, as gRPC writes it."""
+    """Return the client's address with the port, as gRPC writes it."""
     name = transport.get_extra_info("peername")
     return f"ipv4:{name[0]}:{name[1]}" if isinstance(name, tuple) and name else "unix:"

@@ -191,7 +191,7 @@ def test_health_reflection_and_profiler(server: ServerProcess) -> None:
         assert len(told.file_descriptor_response.file_descriptor_proto) > 20
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary("/tensorflow.ProfilerService/Profile")(b"", timeout=10)
-        assert caught.value.details() == "no TensorFlow model is served to be profiled"
+        assert caught.value.details() == "there is nothing to profile: no TensorFlow model is served"
     assert httpx.get(f"{server.rest}/healthz/ready").status_code == 200
 
 

@@ -156,7 +156,7 @@ def test_tensors_that_are_none(stub: Any) -> None:
 
 def test_bytes_that_are_no_message(channel: grpc.Channel) -> None:
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    fails(OUT.INVALID_ARGUMENT, "is no tensorflow.serving.PredictRequest", call, b"\xff\xff")
+    fails(OUT.INVALID_ARGUMENT, "is not a valid tensorflow.serving.PredictRequest", call, b"\xff\xff")
     fails(OUT.UNIMPLEMENTED, "", channel.unary_unary("/tensorflow.serving.PredictionService/None"), b"")
 
 

@@ -1,10 +1,11 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import REPOSITORY, USERS_OWN, Workspace
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 
@@ -59,3 +60,19 @@ def test_unknown_commands_and_options_are_refused(arguments: list[str]) -> None:
     done = subprocess.run([SLIPWAY, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "nonsense" in done.stderr
+
+
+def test_a_users_own_scripts_hide_nothing_of_ours(new_workspace: Callable[[str], Workspace]) -> None:
+    """Each would end the command if it were imported. `data.make` finds the user's modules all the same."""
+    workspace = new_workspace("scripts")
+    assert {path.stem for path in workspace.path.glob("*.py")} == set(USERS_OWN)
+    (workspace.path / "my_rows.py").write_text(
+        "def write(path):\n    raise SystemExit(f'my rows go to {path}')\n"
+    )
+    made = ("--set", "data.make=my_rows:write", "--set", "data.path=nowhere")
+    for command in (
+        [SLIPWAY, "run", *made],
+        workspace.run_command(*made),
+    ):
+        done = workspace.command(command)
+        assert "my rows go to" in done.output, done.output

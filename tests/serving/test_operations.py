@@ -129,7 +129,7 @@ def test_ssl_files_that_cannot_be(keys: Path, tmp_path: Path) -> None:
     for text, said in (
         ("", "server_key is empty"),
         ('server_key: "x" server_cert: "y" client_verify: true', "client_verify needs custom_ca"),
-        ('server_key: "x" server_cert: "y"', "cannot be used"),
+        ('server_key: "x" server_cert: "y"', "are invalid"),
     ):
         path.write_text(text)
         with pytest.raises(ServerConfigError, match=said):

@@ -1,1 +1,1 @@
-"""HTTP/1.1 on asyncio and httptools, and the listeners that HTTP/2 shares with it."""
+"""HTTP/1.1 on asyncio and httptools."""

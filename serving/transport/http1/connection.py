@@ -1,7 +1,8 @@
-"""An HTTP/1.1 connection: requests are answered one after the other, in the order they came.
+"""An HTTP/1.1 connection: requests are answered one at a time, in order.
 
-It is a protocol of asyncio and not an ASGI server because what a request costs here is what a small model costs:
-`docs/serving.md` has the comparison. The application sees whole requests; a client that goes away cancels its call.
+It is an asyncio protocol and not an ASGI server, because the cost of a request here is comparable to that of running
+a small model: `docs/serving.md` has the comparison. The application gets complete requests; a disconnecting client
+cancels its call.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ class HttpConnection(asyncio.Protocol):
     """One client's connection.
 
     Args:
-        application: what answers.
-        limits: what the client may do.
-        listener: where the connection came by.
+        application: answers the requests.
+        limits: the client's limits.
+        listener: the listener that accepted the connection.
     """
 
     def __init__(self, application: Application, limits: HttpLimits, listener: Listener) -> None:
@@ -36,13 +37,13 @@ class HttpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader(application, limits, self)
         self._transport: Any = None
-        self._since = self._loop.time()  # when what is going on now began
-        self._waiting: deque[Exchange] = deque()  # whole, and not yet their turn
-        self._task: asyncio.Task[None] | None = None  # answers the one whose turn it is
+        self._since = self._loop.time()  # start of the current phase: receiving, idle or lingering
+        self._waiting: deque[Exchange] = deque()  # complete, waiting for their turn
+        self._task: asyncio.Task[None] | None = None  # answers the current request
         self._answering: Exchange | None = None
         self._draining = False
         self._lingering = False
-        self._stalled_since = 0.0  # when the client stopped to take what is written
+        self._stalled_since = 0.0  # when the client stopped reading; 0 if it reads
         self._written = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +53,7 @@ class HttpConnection(asyncio.Protocol):
         self._listener.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio. Nobody waits for an answer any more."""
+        """See asyncio. Cancels the call that is being answered."""
         self._listener.closed(self)
         self._reader.end()
         self._waiting.clear()
@@ -73,7 +74,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """See asyncio. A client that takes no answers is not read from either."""
+        """See asyncio. While a client does not read responses, its requests are not read either."""
         self._stalled_since = self._loop.time()
         self._transport.pause_reading()
 
@@ -97,7 +98,7 @@ class HttpConnection(asyncio.Protocol):
         elif self._reader.receiving or self._reader.in_head:
             size = self._reader.receiving.size if self._reader.receiving else 0
             if took > limits.slow_seconds + size / _BYTES_PER_SECOND:
-                self._refuse(408, "the request took too long to come in")
+                self._refuse(408, "the request took too long to arrive")
         elif took > limits.idle_seconds:
             self._transport.close()
 
@@ -132,7 +133,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiting.append(exchange)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answers what is no request; nothing that follows it can be read either."""
+        """Answer an invalid request; nothing that follows it can be parsed either."""
         self._reader.end()
         self._lingering = True
         refusal = Answer(status, why.encode("utf-8", "replace"), TEXT)
@@ -152,7 +153,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             answer = await self._application.answer(exchange.request)
         except Exception:
-            log.exception("a fault of the server, on %s", exchange.request.path)
+            log.exception("internal server error on %s", exchange.request.path)
             answer = Answer(500)
         self._answering = self._task = None
         self._write(exchange, answer)
@@ -160,7 +161,7 @@ class HttpConnection(asyncio.Protocol):
             self._next()
 
     def _next(self) -> None:
-        """Answers what waits, and reads on when nothing does."""
+        """Answer waiting requests, and resume reading when there are none."""
         while self._waiting and self._answering is None and not self._stalled_since:
             self._begin(self._waiting.popleft())
         if self._waiting or self._stalled_since or self._transport.is_closing():
@@ -183,7 +184,7 @@ class HttpConnection(asyncio.Protocol):
         self._reader.ended = True
         self._waiting.clear()
         if self._lingering and self._transport.can_write_eof():
-            # Closing now would reset the connection, and the client, which still sends, would not see the answer.
+            # Closing now would reset the connection, and a client that is still sending would not see the answer.
             self._transport.write_eof()
             self._transport.resume_reading()
         else:

@@ -1,4 +1,4 @@
-"""A request and its answer, as the connection and the application hand them to each other."""
+"""Requests and responses, as passed between the connection and the application."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,12 +14,12 @@ class Request:
 
     Attributes:
         method: as it was sent.
-        path: the target without its query, as it was sent, still encoded.
-        headers: names in lower case.
+        path: the target without its query, as it was sent, still percent-encoded.
+        headers: with names in lower case.
         peer: the client's address.
-        body: all of it, once `Application.answer` is called.
-        oversized: whether the body was larger than is allowed, and so was dropped.
-        abandoned: whether the client went away. The task that answers is then cancelled.
+        body: complete when `Application.answer` is called.
+        oversized: whether the body was larger than the limit, and so was dropped.
+        abandoned: whether the client disconnected. The task that answers is then cancelled.
     """
 
     method: str
@@ -31,7 +31,7 @@ class Request:
     abandoned: bool = False
 
     def header(self, name: bytes) -> bytes:
-        """The first value of a header; empty if it is not there."""
+        """Return the first value of a header; empty if it is missing."""
         for key, value in self.headers:
             if key == name:
                 return value
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """A response; `headers` are whole lines, content-length not among them."""
+    """A response; `headers` are complete lines, without content-length."""
 
     status: int
     body: bytes = b""
@@ -48,28 +48,27 @@ class Answer:
 
 
 class Application(Protocol):
-    """What answers."""
+    """The application that answers requests."""
 
     def answer_at_once(self, request: Request) -> Answer | None:
-        """The answer, where the headers are enough for it; the body is then not kept.
+        """Return the answer if the headers are enough for it, otherwise None; with an answer, the body is dropped.
 
-        Called when they have come, and so before a client that waits for `100 Continue` has sent more.
+        Called when the headers are complete, before a client that waits for `100 Continue` has sent more.
         """
 
     async def answer(self, request: Request) -> Answer:
-        """The answer to a request with its body."""
+        """Return the answer to a request with its body."""
 
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """What a client may do.
+    """The limits of a client.
 
     Attributes:
-        body_bytes: the largest body.
-        head_bytes: the longest request line and headers.
-        idle_seconds: how long a connection may lie idle between requests; longer than the 60 s of usual balancers.
-        slow_seconds: how long a request may take to come in, and an answer to be taken, beside a second for
-            each KiB.
+        body_bytes: the maximum size of a body.
+        head_bytes: the maximum size of the request line and headers.
+        idle_seconds: how long a connection may be idle between requests; longer than the 60 s of usual load balancers.
+        slow_seconds: how long a client may take to send a request or to read a response, plus a second for each KiB.
     """
 
     body_bytes: int = 2**31 - 1
@@ -83,14 +82,14 @@ class Exchange:
     """A request on its way through a connection.
 
     Attributes:
-        request: as far as it has come.
-        keep_alive: whether the connection goes on after it.
+        request: as far as it has been received.
+        keep_alive: whether the connection stays open after it.
         answer: the answer, if it is known already.
-        parts: what has come of the body.
-        size: how much that is, with what was dropped.
-        is_old: whether it is of HTTP/1.0, which must be told that the connection goes on.
-        awaits_continue: whether the client sends the body only when told so.
-        is_cut: whether more of it may come, which is not read.
+        parts: the received parts of the body.
+        size: how many bytes were received, including dropped ones.
+        is_old: whether it is HTTP/1.0, where the response must say that the connection stays open.
+        awaits_continue: whether the client waits for `100 Continue` before it sends the body.
+        is_cut: whether the rest of it, which may still arrive, is not read.
     """
 
     request: Request

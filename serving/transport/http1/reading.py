@@ -1,4 +1,4 @@
-"""Requests as they come in: httptools parses the bytes, and calls back with the parts."""
+"""Reads requests: httptools parses the bytes, and calls back with the parts."""
 
 from typing import Any, Protocol
 
@@ -8,12 +8,12 @@ from serving.transport.http1.message import Answer, Application, Exchange, HttpL
 from serving.transport.http1.wire import TEXT, path_of
 
 _MOST_HEADERS = 256
-# So much of a body that is not wanted is read, for the client to get to see why; then the connection ends.
+# This much of an unwanted body is read, so that the client sees the answer; then the connection is closed.
 _DROPPED_BYTES = 64 << 20
 
 
 class RequestError(Exception):
-    """What came is no request, and nothing that follows it can be read."""
+    """The received data is not a valid request, and nothing that follows it can be parsed."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -21,31 +21,31 @@ class RequestError(Exception):
 
 
 class Taker(Protocol):
-    """Whom the requests are for."""
+    """The receiver of requests."""
 
     def begun(self) -> None:
-        """A request has begun."""
+        """Called when a request begins."""
 
     def asked_to_continue(self, exchange: Exchange) -> None:
-        """The client sends the body when it is told `100 Continue`."""
+        """Called when the client waits for `100 Continue` before it sends the body."""
 
     def received(self, exchange: Exchange) -> None:
-        """A request is whole, or as much of it as is wanted."""
+        """Called when a request is complete, or when the rest of it will not be read."""
 
 
 class RequestReader:
-    """Puts the requests of one connection together.
+    """Assembles the requests of one connection.
 
     Args:
-        application: is asked for the answers that need no body.
-        limits: what the client may send.
-        taker: gets the requests.
+        application: gives the answers that need no body.
+        limits: the client's limits.
+        taker: receives the requests.
 
     Attributes:
         peer: the client's address.
-        receiving: the request whose body is coming in.
-        in_head: whether it is the headers that are coming in.
-        ended: whether no request is read any more.
+        receiving: the request whose body is being received.
+        in_head: whether headers are being received.
+        ended: whether no more requests are read.
     """
 
     def __init__(self, application: Application, limits: HttpLimits, taker: Taker) -> None:
@@ -62,16 +62,16 @@ class RequestReader:
         self.ended = False
 
     def feed(self, data: bytes) -> None:
-        """Takes what has come.
+        """Parse received data.
 
         Raises:
-            RequestError: if it is no HTTP/1.1, or has too many headers.
+            RequestError: the data is not HTTP/1.1, or the headers are too large.
         """
         continued = self.in_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # no other protocol is spoken here: the request was answered as it is, and is the last
+            pass  # upgrades are not supported: the request was answered as it is, and is the last
         except httptools.HttpParserError as error:
             raise RequestError(400, f"the request is not HTTP/1.1: {error}") from None
         if continued and self.in_head:
@@ -80,7 +80,7 @@ class RequestReader:
                 raise RequestError(431, "the headers are too large")
 
     def end(self) -> None:
-        """Reads nothing more, and forgets what had begun to come."""
+        """Stop reading, and drop an incomplete request."""
         self.ended = True
         self.in_head, self.receiving = False, None
 
@@ -93,7 +93,7 @@ class RequestReader:
         self._taker.begun()
 
     def on_url(self, url: bytes) -> None:
-        """See httptools. A long target comes in parts."""
+        """See httptools. A long target arrives in parts."""
         self._target += url
         self._head_bytes += len(url)
 
@@ -122,7 +122,7 @@ class RequestReader:
         exchange.answer = self._application.answer_at_once(request)
         if request.header(b"expect").lower() == b"100-continue" and not exchange.is_old:
             if exchange.answer or request.oversized:
-                self._cut(exchange)  # whether the body comes all the same cannot be known
+                self._cut(exchange)  # the client may or may not still send the body
             else:
                 self._taker.asked_to_continue(exchange)
 
@@ -153,7 +153,7 @@ class RequestReader:
         self._taker.received(exchange)
 
     def _cut(self, exchange: Exchange) -> None:
-        """Hands on a request whose body is still to come and will not be read: the connection ends with it."""
+        """Pass on a request without reading the rest of its body; the connection is closed after it."""
         exchange.keep_alive = False
         exchange.is_cut = True
         self.on_message_complete()

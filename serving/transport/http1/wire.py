@@ -1,4 +1,4 @@
-"""The bytes of a response's head, and the path in a request line."""
+"""Writes the head of a response, and reads the path of a request target."""
 
 import time
 from email.utils import formatdate
@@ -19,7 +19,7 @@ _date: tuple[int, bytes] = (0, b"")
 
 
 def response_head(answer: Answer, connection: bytes) -> bytes:
-    """Status line and headers of a response; `connection` is a whole line or nothing."""
+    """Return the status line and headers of a response; `connection` is a complete line or empty."""
     return b"%b%bcontent-length: %d\r\n%b%b\r\n" % (
         _LINES[answer.status],
         answer.headers,
@@ -30,10 +30,10 @@ def response_head(answer: Answer, connection: bytes) -> bytes:
 
 
 def path_of(target: bytes) -> str:
-    """The path of a request's target, still encoded; empty where there is none."""
+    """Return the path of a request target, still percent-encoded; empty if there is none."""
     if not target.startswith(b"/"):
         try:
-            target = httptools.parse_url(target).path or b""  # an absolute target, as proxies are sent
+            target = httptools.parse_url(target).path or b""  # the absolute form, as sent to proxies
         except httptools.HttpParserInvalidURLError:
             return ""
     return target.partition(b"?")[0].decode("latin-1")

@@ -1,1 +1,1 @@
-"""HTTP/2 (RFC 9113) for servers, on asyncio: as much of it as gRPC needs, and all of it that clients may send."""
+"""An HTTP/2 server (RFC 9113) on asyncio: it sends what gRPC needs, and handles everything that clients may send."""

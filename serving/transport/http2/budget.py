@@ -1,4 +1,4 @@
-"""How much of what costs the client little and the server something a connection may do."""
+"""Limits what a connection may do at little cost to the client but some cost to the server."""
 
 from serving.transport.http2.frames import ErrorCode, H2ConnectionError
 
@@ -8,10 +8,10 @@ _PER_ANSWER = 20.0
 
 
 class Budget:
-    """A bucket of tokens: filled by time and by real work, emptied by frames that are none.
+    """A token bucket: refilled over time and by answered calls, drained by frames that carry nothing.
 
     PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA and CONTINUATION cost one. A client that makes calls earns more
-    than it needs; one that only makes work (rapid reset, floods of SETTINGS or PING) runs dry.
+    than it needs; one that only causes work (rapid reset, floods of SETTINGS or PING) runs out.
     """
 
     __slots__ = ("_tokens", "_until")
@@ -21,10 +21,10 @@ class Budget:
         self._until = now
 
     def spend(self, now: float) -> None:
-        """Pays for a frame.
+        """Pay for a frame.
 
         Raises:
-            H2ConnectionError: ENHANCE_YOUR_CALM, when there is nothing left.
+            H2ConnectionError: there are no tokens left (ENHANCE_YOUR_CALM).
         """
         self._tokens = min(_BURST, self._tokens + (now - self._until) * _PER_SECOND) - 1
         self._until = now
@@ -32,5 +32,5 @@ class Budget:
             raise H2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
     def earn(self) -> None:
-        """A call was answered."""
+        """Add tokens for an answered call."""
         self._tokens = min(_BURST, self._tokens + _PER_ANSWER)

@@ -1,8 +1,8 @@
-"""An HTTP/2 connection, the server's side: its life, its streams, and the bytes as they come.
+"""The server's side of an HTTP/2 connection: its lifecycle, its streams, and the received bytes.
 
-It is a protocol of our own because there is none for asyncio that costs less than the models that are served:
-`docs/serving.md` has the comparison. What a client does wrong ends its stream or the connection, as RFC 9113 says.
-`receiving.py` has the frames that come, `sending.py` those that go.
+It is an implementation of our own because every other one for asyncio costs more than the models that are served:
+`docs/serving.md` has the comparison. A client's error ends its stream or the connection, as RFC 9113 says.
+`receiving.py` handles the incoming frames, `sending.py` the outgoing ones.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ _DRAIN_SECONDS = 1.0
 
 
 class Application(Protocol):
-    """What answers requests."""
+    """The application that answers requests."""
 
     def open(self, connection: "Http2Connection", stream: Stream, head: Head) -> None:
-        """A request has begun: give the stream its handler, or answer at once."""
+        """Called when a request begins: sets the stream's handler, or answers at once."""
 
 
 @dataclass(frozen=True)
 class Http2Limits:
-    """What a client may do.
+    """The limits of a client.
 
     Attributes:
-        streams: how many requests it may have open at once.
-        idle_seconds: how long a connection without any may stay; 0 for as long as the client wants.
-        age_seconds: how long a connection may stay at all, before the client is asked to connect again; 0 likewise.
+        streams: the maximum number of concurrent requests.
+        idle_seconds: how long a connection without requests may stay open; 0 for no limit.
+        age_seconds: how long a connection may stay open before the client is asked to reconnect; 0 for no limit.
     """
 
     streams: int = 1000
@@ -55,16 +55,16 @@ class Http2Connection(asyncio.Protocol):
     """One client's connection.
 
     Args:
-        application: what answers.
-        limits: what the client may do.
-        listener: where the connection came by.
+        application: answers the requests.
+        limits: the client's limits.
+        listener: the listener that accepted the connection.
 
     Attributes:
-        sender: the other direction.
-        streams: the requests that are open, by number.
-        last_number: that of the newest one.
-        forgotten: the streams that we ended and of whose end the client may not have known yet.
-        refusing: whether new requests are refused, because the connection is about to end.
+        sender: the sending side.
+        streams: the open requests by stream identifier.
+        last_number: the identifier of the newest stream.
+        forgotten: the streams that we closed, which the client may not know yet.
+        refusing: whether new requests are refused, because the connection is closing.
         peer: the client's address, as gRPC writes it.
     """
 
@@ -100,14 +100,14 @@ class Http2Connection(asyncio.Protocol):
         transport.write(frames.settings_frame(ours) + frames.frame(frames.WINDOW_UPDATE, 0, 0, more))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio. Nobody waits for answers any more."""
+        """See asyncio. Closes all streams, which cancels their calls."""
         self._closing = True
         self._listener.closed(self)
         for stream in list(self.streams.values()):
             self.close(stream)
 
     def pause_writing(self) -> None:
-        """See asyncio. Who takes nothing is not read from either."""
+        """See asyncio. While a client does not read our frames, its frames are not read either."""
         self.sender.paused = True
         self._transport.pause_reading()
 
@@ -127,7 +127,7 @@ class Http2Connection(asyncio.Protocol):
         try:
             if not self._prefaced:
                 if not data.startswith(frames.PREFACE[:size]):
-                    raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "this port speaks HTTP/2 only")
+                    raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "this port serves only HTTP/2")
                 if size < len(frames.PREFACE):
                     self._rest = data
                     return
@@ -138,7 +138,9 @@ class Http2Connection(asyncio.Protocol):
                 length = high << 8 | low
                 start = position + frames.FRAME_HEADER_BYTES
                 if length > frames.DEFAULT_MAX_FRAME:
-                    raise H2ConnectionError(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+                    raise H2ConnectionError(
+                        ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes is too large"
+                    )
                 if size - start < length:
                     break
                 position = start + length
@@ -172,7 +174,7 @@ class Http2Connection(asyncio.Protocol):
         self.sender.flush()
 
     def drain(self) -> None:
-        """See `listener.Connection`. What is sent until the client has learned of it is still answered."""
+        """See `listener.Connection`. Requests sent before the client knows are still answered."""
         if self._draining or self._closing:
             return
         self._draining = True
@@ -186,7 +188,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport.abort()
 
     def open(self, number: int, head: Head, *, complete: bool) -> None:
-        """A request has begun."""
+        """See `StreamTable`."""
         self.last_number = number
         stream = Stream(number, STREAM_WINDOW, self._loop.time(), self.answered)
         if self.refusing or len(self.streams) >= self._limits.streams:
@@ -204,18 +206,18 @@ class Http2Connection(asyncio.Protocol):
         self._application.open(self, stream, head)
 
     def consumed(self, stream: Stream, size: int) -> None:
-        """The application has taken so much of a stream: the client may send as much more."""
+        """Let the client send as many bytes as the application has taken from a stream."""
         self._receiver.consumed(stream, size)
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
-        """Ends a stream at once, from our side."""
+        """See `StreamTable`."""
         if stream.number in self.streams:
             self.close(stream)
             self.sender.reset(stream, code)
             self.forget(stream.number)
 
     def answered(self, stream: Stream) -> None:
-        """A stream's answer has gone out whole. What the client still sends for it is not wanted."""
+        """Close a stream whose response has been sent; the rest of its request is not needed."""
         self._budget.earn()
         if not stream.is_complete:
             no_error = frames.long(ErrorCode.NO_ERROR)
@@ -224,7 +226,7 @@ class Http2Connection(asyncio.Protocol):
         self.close(stream)
 
     def close(self, stream: Stream) -> None:
-        """A stream has ended, in whatever way."""
+        """See `StreamTable`."""
         self.streams.pop(stream.number, None)
         handler, stream.handler = stream.handler, None
         if handler:
@@ -236,13 +238,13 @@ class Http2Connection(asyncio.Protocol):
                 self._loop.call_soon(self._end)
 
     def forget(self, number: int) -> None:
-        """Frames for a stream that we have ended may still come, and mean nothing."""
+        """Remember a stream that we closed: frames for it may still arrive, and are ignored."""
         self.forgotten[number] = None
         if len(self.forgotten) > _REMEMBERED:
             del self.forgotten[next(iter(self.forgotten))]
 
     def pinged(self, payload: bytes) -> None:
-        """The client has answered a PING: if it was that of `drain`, it sends no more requests."""
+        """See `StreamTable`. After the PING of `drain`, the client sends no more requests."""
         if payload == _DRAIN_PING and self._draining:
             self._refuse_more()
 
@@ -262,7 +264,7 @@ class Http2Connection(asyncio.Protocol):
             self._transport.close()
 
     def _fail(self, fault: H2ConnectionError) -> None:
-        log.debug("an HTTP/2 connection from %s ends: %s", self.peer, fault)
+        log.debug("closing an HTTP/2 connection from %s: %s", self.peer, fault)
         self._closing = True
         self.sender.write(frames.goaway_frame(self.last_number, fault.code, str(fault)))
         self.sender.flush()

@@ -1,4 +1,4 @@
-"""Frames, settings and error codes, by the names of RFC 9113."""
+"""Frames, settings and error codes, with the names of RFC 9113."""
 
 import struct
 from enum import IntEnum
@@ -36,7 +36,7 @@ class Setting(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """Why a stream or connection ends."""
+    """The error codes of streams and connections."""
 
     NO_ERROR = 0
     PROTOCOL_ERROR = 1
@@ -51,7 +51,7 @@ class ErrorCode(IntEnum):
 
 
 class H2ConnectionError(Exception):
-    """The client broke the protocol so that the connection cannot go on."""
+    """A connection error: the client violated the protocol, and the connection must be closed."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class H2ConnectionError(Exception):
 
 
 class H2StreamError(Exception):
-    """The client broke the protocol on one stream."""
+    """A stream error: the client violated the protocol on one stream."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -67,21 +67,21 @@ class H2StreamError(Exception):
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-    """A frame."""
+    """Return a frame."""
     size = len(payload)
     return FRAME_HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
 
 
 def settings_frame(settings: dict[Setting, int]) -> bytes:
-    """A SETTINGS frame."""
+    """Return a SETTINGS frame."""
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*pair) for pair in settings.items()))
 
 
 def read_settings(payload: bytes) -> dict[int, int]:
-    """The parameters of a SETTINGS frame, unknown ones too.
+    """Return the parameters of a SETTINGS frame, including unknown ones.
 
     Raises:
-        H2ConnectionError: if a value cannot be.
+        H2ConnectionError: a value is invalid.
     """
     if len(payload) % _SETTING.size:
         raise H2ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS is not a multiple of 6 bytes")
@@ -96,26 +96,26 @@ def read_settings(payload: bytes) -> dict[int, int]:
 
 
 def long(number: int) -> bytes:
-    """32 bits, as increments, error codes and stream numbers are."""
+    """Return a number as 32 bits, as in increments, error codes and stream identifiers."""
     return _LONG.pack(number)
 
 
 def read_long(payload: bytes) -> int:
-    """The same, read; the reserved first bit is left out."""
+    """Read a number of 31 bits; the reserved first bit is ignored."""
     (number,) = _LONG.unpack_from(payload)
     return int(number) & STREAM_MASK
 
 
 def goaway_frame(last_stream_id: int, code: ErrorCode, why: str = "") -> bytes:
-    """A GOAWAY frame."""
+    """Return a GOAWAY frame."""
     return frame(GOAWAY, 0, 0, long(last_stream_id) + long(code) + why.encode())
 
 
 def unpad(flags: int, payload: bytes) -> bytes:
-    """A payload without its padding.
+    """Return a payload without its padding.
 
     Raises:
-        H2ConnectionError: if there is more padding than payload.
+        H2ConnectionError: there is more padding than payload.
     """
     if not flags & PADDED:
         return payload

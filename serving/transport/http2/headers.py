@@ -1,7 +1,7 @@
-"""Header blocks: HPACK by the `hpack` package, with what was decoded before remembered, and the rules of section 8.
+"""Header blocks: HPACK by the `hpack` package, with a cache of decoded blocks, and the rules of RFC 9113, section 8.
 
-A client sends nearly the same headers with every call, and once they are in its table, the same few bytes. As long
-as the table does not change, the same bytes mean the same headers, which then are neither decoded nor checked again.
+A client sends nearly the same headers with every call and, once they are in its table, the same few bytes. As long as
+the table does not change, the same bytes mean the same headers, which then are neither decoded nor checked again.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class Head:
 
     Attributes:
         fields: all of them, pseudo-headers first.
-        fault: why no request may have them; empty if it may.
-        content_length: what it says, -1 for nothing.
-        memo: for the application: what it found out about these headers.
+        fault: why they are invalid for a request; empty if they are valid.
+        content_length: the value of content-length; -1 if there is none.
+        memo: for the application, to cache what it has determined from these headers.
     """
 
     __slots__ = ("content_length", "fault", "fields", "memo")
@@ -41,7 +41,7 @@ class Head:
         self.memo: Any = None
 
     def get(self, name: bytes) -> bytes:
-        """The first value of a header; empty if it is not there."""
+        """Return the first value of a header; empty if it is missing."""
         for key, value in self.fields:
             if key == name:
                 return value
@@ -50,8 +50,8 @@ class Head:
 
 if not hasattr(HeaderTable, "_shrink"):
     raise ImportError(
-        "hpack.table.HeaderTable has no _shrink any more, which tells when headers leave the table; "
-        "without it remembered headers would be wrong. Install the hpack of requirements/lock.txt"
+        "hpack.table.HeaderTable no longer has _shrink, which tells when headers leave the table; "
+        "without it cached headers would be wrong. Install the hpack version in requirements/lock.txt"
     )
 
 
@@ -72,7 +72,7 @@ class _Table(HeaderTable):
 
 
 class HeaderDecoder:
-    """Decodes the header blocks of one connection, in the order they come."""
+    """Decodes the header blocks of one connection, in the order in which they arrive."""
 
     def __init__(self) -> None:
         self._decoder = Decoder(max_header_list_size=LARGEST_HEADER_LIST)
@@ -81,10 +81,10 @@ class HeaderDecoder:
         self._heads: dict[bytes, Head] = {}
 
     def decode(self, block: bytes) -> Head:
-        """The headers of a block.
+        """Return the headers of a block.
 
         Raises:
-            H2ConnectionError: if it cannot be decoded, after which no other can.
+            H2ConnectionError: the block cannot be decoded, after which no other can.
         """
         head = self._heads.get(block)
         if head is not None:
@@ -108,17 +108,17 @@ class HeaderDecoder:
 
 
 def trailer_fault(head: Head) -> str:
-    """Why no trailers may be these; empty if they may."""
+    """Return why headers are invalid as trailers; empty if they are valid."""
     return "pseudo-headers in trailers" if any(name[:1] == b":" for name, _ in head.fields) else ""
 
 
 def literal(name: bytes, value: bytes) -> bytes:
-    """A header as HPACK's literal that changes no table, neither compressed nor remembered."""
+    """Return a header as an HPACK literal without indexing, not compressed."""
     return b"\x00" + _string(name) + _string(value)
 
 
 def status(code: int) -> bytes:
-    """The pseudo-header :status."""
+    """Return the pseudo-header :status."""
     return b"\x88" if code == 200 else b"\x08" + _string(b"%d" % code)
 
 
@@ -141,16 +141,16 @@ def _fault(fields: Sequence[tuple[bytes, bytes]]) -> str:
     for name, value in fields:
         if name[:1] == b":":
             if regular:
-                return "a pseudo-header after others"
+                return "a pseudo-header after regular headers"
             if name not in _PSEUDO or name in seen:
-                return f"the pseudo-header {name!r} is unknown or there twice"
+                return f"the pseudo-header {name!r} is unknown or repeated"
             seen.add(name)
             continue
         regular = True
         if name != name.lower() or not name:
-            return f"the header name {name!r} is not in lower case"
+            return f"the header name {name!r} is not lowercase"
         if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
-            return f"the header {name!r} has no place in HTTP/2"
+            return f"the header {name!r} is not allowed in HTTP/2"
     if not seen >= _NEEDED:
-        return f"of the pseudo-headers {sorted(_NEEDED)} one is missing"
+        return f"one of the pseudo-headers {sorted(_NEEDED)} is missing"
     return "the path is empty" if (b":path", b"") in fields else ""

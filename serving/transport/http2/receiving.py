@@ -1,4 +1,4 @@
-"""The receiving side of a connection: each frame checked, as RFC 9113 says, and handed to whom it concerns."""
+"""The receiving side of a connection: checks each frame, as RFC 9113 says, and dispatches it."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,13 +18,13 @@ _PRIORITY_BYTES = 5
 
 
 class StreamTable(Protocol):
-    """What the receiver needs of its connection: the streams, and what becomes of them.
+    """The receiver's view of its connection: the streams, and what happens to them.
 
     Attributes:
-        sender: writes what frames are answered with.
-        streams: the requests that are open, by number.
-        last_number: the number of the newest one.
-        forgotten: streams that the server has ended and whose end the client may not know of yet.
+        sender: sends the replies to frames.
+        streams: the open requests by stream identifier.
+        last_number: the identifier of the newest stream.
+        forgotten: streams that the server closed, which the client may not know yet.
     """
 
     sender: Sender
@@ -33,20 +33,20 @@ class StreamTable(Protocol):
     forgotten: dict[int, None]
 
     def open(self, number: int, head: Head, *, complete: bool) -> None:
-        """A request has begun; `complete` if it has no body."""
+        """Open a stream for a new request; `complete` if it has no body."""
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
-        """End a stream at once, from the server's side."""
+        """Reset a stream, unless it has ended."""
 
     def close(self, stream: Stream) -> None:
-        """A stream has ended, in whatever way."""
+        """Close a stream that has ended, in whatever way."""
 
     def pinged(self, payload: bytes) -> None:
-        """The client has answered a PING."""
+        """Handle the client's answer to a PING."""
 
 
 class Receiver:
-    """Takes the frames of one connection."""
+    """Handles the frames of one connection."""
 
     def __init__(self, connection: StreamTable, budget: Budget) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class Receiver:
         self._settled = False
         self._window = CONNECTION_WINDOW
         self._unacknowledged = 0
-        self._block: tuple[int, int, list[bytes]] | None = None  # a header block that goes on
+        self._block: tuple[int, int, list[bytes]] | None = None  # an incomplete header block
         self._kinds: tuple[Callable[[int, int, bytes], None], ...] = (
             self._data,
             self._headers,
@@ -71,20 +71,20 @@ class Receiver:
         )
 
     def take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
-        """Takes a frame.
+        """Handle a frame.
 
         Raises:
-            H2ConnectionError: if the connection cannot go on.
+            H2ConnectionError: the connection must be closed.
         """
         if not self._settled:
             if kind != frames.SETTINGS or flags & frames.ACK:
                 raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
             self._settled = True
         if self._block and (kind != frames.CONTINUATION or number != self._block[0]):
-            raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block is not continued")
+            raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "another frame within a header block")
         if kind > frames.CONTINUATION:
             self._budget.spend(self._now())
-            return  # of an extension that we do not know
+            return  # of an unknown extension
         try:
             self._kinds[kind](flags, number, payload)
         except H2StreamError as fault:
@@ -97,7 +97,7 @@ class Receiver:
                 )
 
     def consumed(self, stream: Stream, size: int) -> None:
-        """The application has taken so much of a stream: the client may send as much more."""
+        """Let the client send as many bytes as the application has taken from a stream."""
         stream.unacknowledged += size
         if stream.unacknowledged > STREAM_WINDOW // 2 and not stream.is_complete:
             stream.receive_window += stream.unacknowledged
@@ -108,7 +108,9 @@ class Receiver:
     def _data(self, flags: int, number: int, payload: bytes) -> None:
         size = len(payload)
         if size > self._window:
-            raise H2ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the connection's window")
+            raise H2ConnectionError(
+                ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the connection's window allows"
+            )
         self._window -= size
         self._unacknowledged += size
         if self._unacknowledged > CONNECTION_WINDOW // 2:
@@ -122,7 +124,7 @@ class Receiver:
         if stream.is_complete:
             raise H2StreamError(ErrorCode.STREAM_CLOSED, "DATA after END_STREAM")
         if size > stream.receive_window:
-            raise H2StreamError(ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the stream's window")
+            raise H2StreamError(ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the stream's window allows")
         stream.receive_window -= size
         data = frames.unpad(flags, payload) if flags & frames.PADDED else payload
         stream.received += len(data)
@@ -145,7 +147,7 @@ class Receiver:
         payload = frames.unpad(flags, payload)
         if flags & frames.PRIORITIZED:
             if len(payload) < _PRIORITY_BYTES or frames.read_long(payload) == number:
-                raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS with a priority that cannot be")
+                raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS with an invalid priority")
             payload = payload[_PRIORITY_BYTES:]
         if flags & frames.END_HEADERS:
             self._header_block(flags, number, payload)
@@ -154,7 +156,7 @@ class Receiver:
 
     def _continuation(self, flags: int, number: int, payload: bytes) -> None:
         if self._block is None:
-            raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
+            raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         self._budget.spend(self._now())
         _, first_flags, parts = self._block
         parts.append(payload)
@@ -193,9 +195,9 @@ class Receiver:
         if not number:
             raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream")
         if len(payload) != _PRIORITY_BYTES:
-            raise H2StreamError(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY is not of 5 bytes")
+            raise H2StreamError(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY does not have 5 bytes")
         if frames.read_long(payload) == number:
-            raise H2StreamError(ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
+            raise H2StreamError(ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
 
     def _rst_stream(self, flags: int, number: int, payload: bytes) -> None:
         del flags
@@ -249,13 +251,15 @@ class Receiver:
             self._connection.sender.window_update(None, increment)
             return
         if number > self._connection.last_number:
-            raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE on a stream never opened")
+            raise H2ConnectionError(
+                ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE on a stream that was never opened"
+            )
         stream = self._connection.streams.get(number)
         if stream:
             self._connection.sender.window_update(stream, increment)
 
     def _stream(self, number: int) -> Stream | None:
-        """The stream that DATA or trailers are for; None if we have ended it meanwhile."""
+        """Return the stream that DATA or trailers are for; None if we have closed it meanwhile."""
         stream = self._connection.streams.get(number)
         if stream or number in self._connection.forgotten:
             return stream
@@ -266,7 +270,7 @@ class Receiver:
     def _complete(self, stream: Stream) -> None:
         stream.is_complete = True
         if stream.expected not in (-1, stream.received):
-            raise H2StreamError(ErrorCode.PROTOCOL_ERROR, "content-length is not what came")
+            raise H2StreamError(ErrorCode.PROTOCOL_ERROR, "content-length does not match the body")
 
 
 def _check_size(payload: bytes, size: int) -> None:

@@ -1,6 +1,6 @@
-"""The sending side of a connection: flow control, frames no larger than the client takes, one write where it can be.
+"""The sending side of a connection: flow control, frames within the client's size limit, as few writes as possible.
 
-What does not fit the client's windows waits with its stream, and the streams that wait take turns.
+Data that exceeds the client's windows waits in its stream, and waiting streams take turns.
 """
 
 from collections import deque
@@ -29,8 +29,8 @@ class Sender:
     """Writes the frames of one connection.
 
     Attributes:
-        paused: whether the transport holds as much as it should.
-        progress: counts what was taken, for who looks whether anything is.
+        paused: whether the transport's buffer is full.
+        progress: counts the sent frames of waiting data, to detect a client that does not read.
     """
 
     def __init__(self, transport: Any) -> None:
@@ -45,19 +45,19 @@ class Sender:
 
     @property
     def blocked(self) -> bool:
-        """Whether something waits for the client to take it."""
+        """Whether data waits for the client."""
         return bool(self._waiting) or self.paused
 
     def opened(self, stream: Stream) -> None:
-        """Gives a new stream its window."""
+        """Give a new stream its window."""
         stream.send_window = self._initial_window
 
     def write(self, data: bytes) -> None:
-        """Adds a whole frame to what is written by the next `flush`."""
+        """Add a complete frame to the next `flush`."""
         self._out.append(data)
 
     def flush(self) -> None:
-        """Writes what has been added."""
+        """Write the added frames."""
         if self._out:
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
@@ -65,7 +65,7 @@ class Sender:
                 self._transport.write(data)
 
     def headers(self, stream: Stream, block: bytes, *, end: bool = False) -> None:
-        """Adds a header block."""
+        """Add a header block."""
         flags = END_STREAM if end else 0
         if len(block) <= self._max_frame:
             self._out.append(frame(HEADERS, flags | END_HEADERS, stream.number, block))
@@ -77,7 +77,7 @@ class Sender:
         self._out.append(frame(CONTINUATION, END_HEADERS, stream.number, parts[-1]))
 
     def data(self, stream: Stream, data: bytes) -> None:
-        """Adds data, or has it wait for the client's windows."""
+        """Add data, or let it wait for the client's windows."""
         size = len(data)
         if (
             size <= self._max_frame
@@ -96,7 +96,7 @@ class Sender:
         self._pump()
 
     def end(self, stream: Stream, trailers: bytes) -> None:
-        """Adds the trailers that end a stream, after its data."""
+        """Add the trailers that end a stream, after its data."""
         if stream.pending:
             stream.trailers = trailers
         else:
@@ -104,38 +104,38 @@ class Sender:
             stream.finished()
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
-        """Adds RST_STREAM, and forgets what the stream still had to send."""
+        """Add RST_STREAM, and drop the stream's waiting data."""
         self.forget(stream)
         self._out.append(frame(RST_STREAM, 0, stream.number, long(code)))
 
     def forget(self, stream: Stream) -> None:
-        """Drops what a stream still had to send."""
+        """Drop a stream's waiting data."""
         if stream.pending:
             stream.pending.clear()
             self._waiting.remove(stream)
 
     def window_update(self, stream: Stream | None, increment: int) -> None:
-        """The client takes so much more, on one stream or on all together.
+        """Enlarge the window of one stream or, for None, of the connection.
 
         Raises:
-            H2StreamError, H2ConnectionError: for increments that cannot be.
+            H2StreamError, H2ConnectionError: the increment is invalid.
         """
         if stream is None:
             self._window += increment
             if not increment or self._window > LARGEST_WINDOW:
-                raise H2ConnectionError(_window_error(increment), f"a WINDOW_UPDATE by {increment}")
+                raise H2ConnectionError(_window_error(increment), f"invalid WINDOW_UPDATE by {increment}")
         else:
             stream.send_window += increment
             if not increment or stream.send_window > LARGEST_WINDOW:
-                raise H2StreamError(_window_error(increment), f"a WINDOW_UPDATE by {increment}")
+                raise H2StreamError(_window_error(increment), f"invalid WINDOW_UPDATE by {increment}")
         if self._waiting:
             self._pump()
 
     def initial_window(self, size: int, streams: list[Stream]) -> None:
-        """The client's INITIAL_WINDOW_SIZE, which changes the windows of all streams.
+        """Set the client's INITIAL_WINDOW_SIZE, which changes the windows of all streams.
 
         Raises:
-            H2ConnectionError: if one would become too large.
+            H2ConnectionError: a window would become too large.
         """
         change, self._initial_window = size - self._initial_window, size
         for stream in streams:
@@ -147,17 +147,17 @@ class Sender:
         self._pump()
 
     def max_frame(self, size: int) -> None:
-        """The client's MAX_FRAME_SIZE."""
+        """Set the client's MAX_FRAME_SIZE."""
         self._max_frame = size
 
     def resume(self) -> None:
-        """The transport takes more."""
+        """Resume sending, when the transport's buffer has room again."""
         self.paused = False
         self._pump()
         self.flush()
 
     def _pump(self) -> None:
-        """Sends what the windows allow, one frame of each stream in turn."""
+        """Send what the windows allow, one frame of each stream in turn."""
         stuck = 0
         while self._waiting and stuck < len(self._waiting) and self._window > 0 and not self.paused:
             stream = self._waiting.popleft()
@@ -183,7 +183,7 @@ class Sender:
                 stream.finished()
             else:
                 stream.drained()
-            self.flush()  # so that the transport can say when it has enough
+            self.flush()  # so that the transport can pause us when its buffer is full
 
 
 def _window_error(increment: int) -> ErrorCode:

@@ -1,4 +1,4 @@
-"""A stream: what is known of one request and its answer on their way."""
+"""A stream: the state of one request and its response."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Handler(Protocol):
-    """The application's end of a stream.
+    """The application's side of a stream.
 
     Attributes:
         is_prompt: whether a client is expected to send the whole request without delay.
@@ -16,13 +16,13 @@ class Handler(Protocol):
     is_prompt: bool
 
     def data(self, data: bytes) -> None:
-        """Take a part of the request."""
+        """Called with a part of the request."""
 
     def end(self) -> None:
-        """The request is complete."""
+        """Called when the request is complete."""
 
     def closed(self) -> None:
-        """The stream has ended before it was answered: nobody waits any more."""
+        """Called when the stream has ended; if it is not answered yet, nobody waits for the response any more."""
 
 
 class Stream:
@@ -30,15 +30,15 @@ class Stream:
 
     Attributes:
         number: the stream's identifier.
-        handler: the application's end; None once it has ended.
-        send_window: what the client takes on this stream.
-        receive_window: what it may still send.
-        unacknowledged: what has been consumed and not yet been added to the window.
+        handler: the application's side; None once the stream has ended.
+        send_window: how many bytes may still be sent.
+        receive_window: how many bytes the client may still send.
+        unacknowledged: how many consumed bytes have not yet been added to the window.
         pending: data that waits for the client's windows.
-        trailers: what ends the stream, once `pending` is empty.
-        expected: the bytes that content-length still wants; -1 where there is none.
+        trailers: the trailers that end the stream, once `pending` is empty.
+        expected: the value of content-length; -1 if there is none.
         opened_at: when the request began, on the loop's clock.
-        received: bytes of the request so far.
+        received: how many bytes of the request's body have arrived.
         is_complete: whether the client has sent all of the request.
     """
 
@@ -76,16 +76,16 @@ class Stream:
         self._waiter: asyncio.Future[None] | None = None
 
     def finished(self) -> None:
-        """The answer has been sent whole."""
+        """Called when the response has been sent completely."""
         self._finished(self)
 
     def drained(self) -> None:
-        """All data so far has been sent."""
+        """Called when all data so far has been sent."""
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def until_drained(self) -> None:
-        """Waits while data waits for the client."""
+        """Wait until all data so far has been sent."""
         if self.pending:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter

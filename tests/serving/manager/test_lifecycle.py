@@ -154,7 +154,7 @@ def test_release_digests_are_checked_before_a_version_is_loaded(versions: Path, 
         f"--model_base_path={tmp_path / 'default'}", *FAST, f"--grpc_socket_path={tmp_path}/s", "--port=0"
     )
     assert code == 255
-    assert "torn or altered" in output
+    assert "damaged or altered" in output
 
 
 def test_models_come_from_s3(versions: Path, s3_url: str, tmp_path: Path) -> None:

@@ -62,11 +62,11 @@ def test_one_value_stands_for_many() -> None:
     ("fields", "sizes", "said"),
     [
         ({"dtype": 1, "tensor_content": b"123"}, [1], "tensor_content has 3 bytes"),
-        ({"dtype": 7, "tensor_content": b"123"}, [3], "give them in string_val"),
+        ({"dtype": 7, "tensor_content": b"123"}, [3], "put them into string_val"),
         ({"dtype": 1}, [-2], "must not be negative"),
         ({"dtype": 1}, [1 << 50, 1 << 50], "too large"),
         ({"dtype": 1}, [0, 1 << 62], "too large"),
-        ({"dtype": 7}, [1 << 40], "claims"),
+        ({"dtype": 7}, [1 << 40], "declares"),
         ({"dtype": 20}, [1], "DT_RESOURCE"),
         ({"dtype": 0}, [1], "DT_INVALID"),
         ({"dtype": 1, "float_val": [1.0]}, [1] * 40, "at most 32"),

@@ -160,7 +160,7 @@ def test_retention_keeps_the_newest_and_what_a_label_names(bucket_url: str, tmp_
     set_label(bucket_url, "m", "stable", None)
     release(bucket_url, tmp_path, "f", keep=2)
     assert list_versions(bucket_url, "m") == [5, 6]
-    with pytest.raises(ReleaseError, match=r"cannot label version 1 .*versions there are \[5, 6\]"):
+    with pytest.raises(ReleaseError, match=r"cannot label version 1 .*existing versions: \[5, 6\]"):
         set_label(bucket_url, "m", "stable", 1)
 
 
@@ -202,7 +202,7 @@ def test_rollback_serves_the_old_model_as_the_newest(bucket_url: str, tmp_path: 
 
 def test_rollback_to_nothing(bucket_url: str, tmp_path: Path) -> None:
     release(bucket_url, tmp_path, "a")
-    with pytest.raises(ReleaseError, match=r"versions of m there: \[1\]"):
+    with pytest.raises(ReleaseError, match=r"existing versions of m: \[1\]"):
         rollback(bucket_url, "m", 7, "why not")
 
 
@@ -211,7 +211,7 @@ def test_fetch_refuses_what_is_torn(bucket_url: str, tmp_path: Path) -> None:
     bucket = open_bucket(bucket_url)
     good = bucket.read("m/1/variables/variables.index")
     bucket.write("m/1/variables/variables.index", b"flipped")
-    with pytest.raises(ReleaseError, match=r"variables.index has SHA-256 .* torn or altered"):
+    with pytest.raises(ReleaseError, match=r"variables.index has SHA-256 .* damaged or altered"):
         fetch(bucket_url, "m", 1, tmp_path / "cache" / "1")
     bucket.write("m/1/variables/variables.index", good)
     bucket.write("m/1/extra.txt", b"?")
@@ -221,7 +221,7 @@ def test_fetch_refuses_what_is_torn(bucket_url: str, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"variables.index is missing"):
         fetch(bucket_url, "m", 1, tmp_path / "cache" / "1")
     bucket.remove(["m/1/saved_model.pb"])
-    with pytest.raises(ReleaseError, match=r"is not a whole version; versions there: none"):
+    with pytest.raises(ReleaseError, match=r"is not a complete version; existing versions: none"):
         fetch(bucket_url, "m", 1, tmp_path / "cache" / "1")
     assert not list((tmp_path / "cache").iterdir()), "nothing half-made is left"
 
@@ -232,7 +232,7 @@ def test_a_record_that_lies_is_refused(tmp_path: Path) -> None:
     record = tmp_path / "bucket" / "m" / "1" / RELEASE_FILE
     fields = json.loads(record.read_text())
     record.write_text(json.dumps({**fields, "digest": "0" * 64}))
-    with pytest.raises(ReleaseError, match="not that of the files"):
+    with pytest.raises(ReleaseError, match="does not match the files"):
         fetch(url, "m", 1, tmp_path / "copy")
     record.write_text(json.dumps({**fields, "version": "one"}))
     with pytest.raises(ReleaseError, match=r"release.json is damaged: version: "):

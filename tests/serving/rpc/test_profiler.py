@@ -77,7 +77,7 @@ def test_even_what_is_computed_right_after_the_call_is_in_the_trace(tmp_path: Pa
         left.cancel()
         time.sleep(0.2)
         profile(_request(duration_ms=1), timeout=30)
-        with pytest.raises(grpc.RpcError, match="session_id is a name, and not a path"):
+        with pytest.raises(grpc.RpcError, match="session_id must be a name, not a path"):
             profile(_request(session_id="../up"), timeout=30)
 
 
