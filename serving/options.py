@@ -23,7 +23,7 @@ def check(flags: Flags) -> None:
     """Raise ServerConfigError for invalid flags or combinations, naming them."""
     if not flags.port and not flags.grpc_socket_path:
         raise ServerConfigError(
-            "server_options.port and server_options.grpc_socket_path are not set: give one"
+            "server_options.port and server_options.grpc_socket_path are not set: set one of them"
         )
     if flags.batching_parameters_file and not flags.enable_batching:
         raise ServerConfigError("--batching_parameters_file needs --enable_batching")
@@ -34,7 +34,7 @@ def check(flags: Flags) -> None:
     pools = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
     if flags.tensorflow_session_parallelism and any(pools):
         raise ServerConfigError(
-            "give either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
+            "set either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
             "--tensorflow_inter_op_parallelism, not both"
         )
     for name in ("port", "rest_api_port"):
@@ -83,7 +83,7 @@ def manager(flags: Flags, cache: Path, warm_up: WarmUp | None, metrics: Metrics)
 
 
 def batching(flags: Flags) -> BatchingOptions | None:
-    """Return the batching parameters, unless models have their own; None if batching is off.
+    """Return the batching parameters, which per-model ones replace if enabled; None if batching is off.
 
     Raises:
         ServerConfigError: the parameters file is invalid.

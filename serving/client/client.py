@@ -69,7 +69,7 @@ class Client:
         fields = self.fields()
         named = inputs if isinstance(inputs, Mapping) else {next(iter(fields.inputs)): inputs}
         if not isinstance(inputs, Mapping) and len(fields.inputs) != 1:
-            raise ValueError(f"the model has the inputs {sorted(fields.inputs)}; give them by name")
+            raise ValueError(f"the model has the inputs {sorted(fields.inputs)}; pass them by name")
         unknown = sorted(named.keys() - fields.inputs.keys())
         if unknown:
             raise ValueError(f"the model has no input {unknown}; it has {sorted(fields.inputs)}")

@@ -69,7 +69,7 @@ def serve(command: Command, log: Path, env: Mapping[str, str] | None = None) -> 
     Args:
         command: returns its command, such as `own_server("--model_base_path=…")`.
         log: the file for its output.
-        env: its environment; if None, this process's, from which it imports our modules where this one does.
+        env: its environment; `environment()` if None.
 
     Raises:
         ServerError: the program cannot be run.

@@ -58,7 +58,7 @@ def to_array(proto: Any, alias: str) -> Array:
     """
     name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
     if name not in _FIELDS:
-        raise invalid(f"input '{alias}' has the dtype {name} ({proto.dtype}), which cannot be fed")
+        raise invalid(f"input '{alias}' has the dtype {name} ({proto.dtype}), which cannot be an input")
     dtype = dtypes.NUMPY[name]
     shape = _shape(proto, alias)
     size = math.prod(shape)
@@ -133,7 +133,7 @@ def _shape(proto: Any, alias: str) -> tuple[int, ...]:
         raise invalid(f"input '{alias}' has the shape {list(shape)}; sizes must not be negative")
     if len(shape) > 32:
         raise invalid(f"input '{alias}' has {len(shape)} dimensions; at most 32 are supported")
-    # Even if another size is 0, and so the tensor is empty: numpy rejects such a shape.
+    # Checked even if another size is 0, so that the tensor is empty: numpy rejects such a shape.
     if math.prod(filter(None, shape)) > _LARGEST_SHAPE:
         raise invalid(f"input '{alias}' has the shape {list(shape)}, which is too large for any tensor")
     return shape

@@ -31,7 +31,7 @@ class Tokens:
         """Raise UNAUTHENTICATED unless the Authorization header contains one of the tokens."""
         scheme, _, token = header.partition(b" ")
         given = hashlib.sha256(token.strip()).digest()
-        with contextlib.suppress(OSError):  # it is being replaced right now: the previous tokens remain valid
+        with contextlib.suppress(OSError):  # the file is being replaced: the previous tokens remain valid
             self._read()
         # No early exit, so that the time does not reveal which token matched.
         matches = [hmac.compare_digest(given, digest) for digest in self._digests]

@@ -70,7 +70,7 @@ def check_release(folder: Path, where: str) -> None:
     have.discard(RELEASE_FILE)
     missing = sorted(release.files.keys() - have)
     if missing:
-        raise ReleaseError(f"{where} is incomplete: {missing[0]} is missing, which its release.json lists")
+        raise ReleaseError(f"{where} is incomplete: {missing[0]} is missing, but listed in its release.json")
     surplus = sorted(have - release.files.keys())
     if surplus:
         raise ReleaseError(

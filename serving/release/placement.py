@@ -25,7 +25,7 @@ class ReadBackError(UserError, RuntimeError):
 
 
 class Placement(Protocol):
-    """The way that one model's versions are put into a bucket and removed."""
+    """Puts the versions of one model into a bucket, and removes them."""
 
     def place(
         self,

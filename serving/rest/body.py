@@ -28,7 +28,7 @@ def read_body(request: Request, limit: int) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(request.body)) as file:
             unpacked = file.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise invalid(f"the Content-Encoding is gzip, but the body is not valid gzip: {error}") from None
+        raise invalid(f"the body is not valid gzip, despite its Content-Encoding: {error}") from None
     if len(unpacked) > limit:
         raise _too_large(limit)
     return unpacked

@@ -52,7 +52,7 @@ class Guard:
             full_name: `/package.Service/Method`.
             request_type: the message to parse.
             method: takes the message and the call, returns a message; raises ServingError.
-            counted: called with every call, its code, and its duration in seconds.
+            counted: called after each call, with its code and its duration in seconds.
         """
 
         async def handle(data: bytes, context: Context) -> bytes:

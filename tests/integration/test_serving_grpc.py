@@ -147,11 +147,11 @@ def test_tensors_that_are_none(stub: Any) -> None:
     request.inputs["x"].tensor_shape.dim[0].size = -1
     fails(OUT.INVALID_ARGUMENT, "must not be negative", stub.Predict, request)
     request.inputs["x"].tensor_shape.dim[0].size = 1 << 40
-    fails(OUT.INVALID_ARGUMENT, "claims", stub.Predict, request)
+    fails(OUT.INVALID_ARGUMENT, "declares", stub.Predict, request)
     request.inputs["x"].tensor_shape.dim[0].size = 4
     assert list(stub.Predict(request, timeout=10).outputs["y"].float_val) == [3.5, 4.0, 4.0, 4.0]
     request.inputs["x"].dtype = 999
-    fails(OUT.INVALID_ARGUMENT, "cannot be fed", stub.Predict, request)
+    fails(OUT.INVALID_ARGUMENT, "cannot be an input", stub.Predict, request)
 
 
 def test_bytes_that_are_no_message(channel: grpc.Channel) -> None:

@@ -201,7 +201,7 @@ def test_the_client(plain: Running, way: str) -> None:
         assert outputs["s"].tolist() == ["é".encode()]
         assert outputs["s_bytes"].tolist() == ["é".encode()]
         assert (outputs["i"].dtype, outputs["t"].tolist()) == (np.int64, [False])
-        with pytest.raises(ValueError, match="give them by name"):
+        with pytest.raises(ValueError, match="pass them by name"):
             client.predict([1.0])
     for options, code in (
         ({"version": 9}, Code.NOT_FOUND),

@@ -84,7 +84,7 @@ class Receiver:
             raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "another frame within a header block")
         if kind > frames.CONTINUATION:
             self._budget.spend(self._now())
-            return  # of an unknown extension
+            return  # a frame of an unknown extension
         try:
             self._kinds[kind](flags, number, payload)
         except H2StreamError as fault:
