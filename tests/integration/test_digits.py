@@ -11,6 +11,15 @@ from tests.conftest import Done, Workspace
 
 pytestmark = pytest.mark.run
 DIGITS = "configs/digits.yaml"
+RETRAINED = (
+    "train.seed=2",
+    "train.epochs=10",
+    "evaluate.thresholds=[{lower_bound: 0.8}]",
+    "optimize.techniques=[float16]",
+    "optimize.max_drop=0.1",
+    "optimize.max_slice_drop=1",
+    "serve.examples=0",
+)
 
 
 def _run(workspace: Workspace, *overrides: str) -> Done:
@@ -134,9 +143,7 @@ def test_a_worse_model_is_refused_by_slice_and_the_bucket_is_untouched(
 
 
 def test_versions_rollback_and_a_withdrawn_model(workspace: Workspace, again: Done) -> None:
-    retrained = _run(
-        workspace, "train.seed=2", "evaluate.thresholds=[{lower_bound: 0.8}]", "serve.examples=0"
-    )
+    retrained = _run(workspace, *RETRAINED)
     assert retrained.code == 0, retrained.output
     assert "released as version 2" in retrained.output
     back = workspace.slipway("rollback", "--to", "1", "--reason", "complaints")
@@ -148,9 +155,7 @@ def test_versions_rollback_and_a_withdrawn_model(workspace: Workspace, again: Do
     explained = workspace.slipway("why", "3").output
     assert "rolled back from version 2" in explained
     assert "complaints" in explained
-    withdrawn = _run(
-        workspace, "train.seed=2", "evaluate.thresholds=[{lower_bound: 0.8}]", "serve.examples=0"
-    )
+    withdrawn = _run(workspace, *RETRAINED)
     assert withdrawn.code == 3, withdrawn.output
     assert "rolled back from" in withdrawn.output
     assert not (workspace.bucket / "digits" / "4").exists()

@@ -17,7 +17,7 @@ from tests.integration.kfp_launcher import Container, Task, run_package, without
 pytestmark = pytest.mark.run
 FIRST = {"look-up", "prepare-data", "train", "evaluate", "optimize"}
 CONFIG = ("push.bucket=bucket", "kubeflow.volumes={work: /work}", "train.epochs=2")
-EPOCHS = 12
+EPOCHS = 5
 UNREACHABLE = [{"metric": "accuracy", "lower_bound": 0.9999}]
 
 

@@ -16,7 +16,12 @@ NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 @pytest.fixture(scope="module")
 def workspace(new_workspace: Callable[[str], Workspace]) -> Workspace:
     made = new_workspace("notebooks")
-    done = made.run("configs/digits.yaml", "train.epochs=8", "evaluate.thresholds=[{lower_bound: 0.5}]")
+    done = made.run(
+        "configs/digits.yaml",
+        "optimize.techniques=[float16, int8]",
+        "train.epochs=8",
+        "evaluate.thresholds=[{lower_bound: 0.5}]",
+    )
     assert done.code == 0, done.output
     return made
 

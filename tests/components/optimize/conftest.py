@@ -139,7 +139,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="session")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """600 generated reviews, a small LSTM."""
+    """400 generated reviews, a small LSTM."""
     import random
 
     from components.models import lstm
@@ -148,7 +148,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
     chance = random.Random(1)
     rows = []
-    for index in range(600):
+    for index in range(400):
         text = review(chance, index % 2 == 0, "plain")
         rows.append({"text": text.encode(), "label": b"good" if index % 2 == 0 else b"bad"})
     tf.keras.utils.set_random_seed(1)

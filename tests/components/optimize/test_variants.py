@@ -96,6 +96,7 @@ def done(
         max_drop=0.15,
         max_slice_drop=0.4,
         fine_tune={"epochs": 1},
+        distilled={"epochs": 4},
         pruned={"sparsity": 0.5, "pattern": "2:4"},
         measured_seconds=0.05,
     )
