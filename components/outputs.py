@@ -48,7 +48,11 @@ class OutputFaults:
         ways = (
             (self.not_finite, "NaN or infinite", "a weight or an input is NaN, such as a missing value"),
             (self.negative, "negative", "the model returns logits: set model.output: logits"),
-            (self.unnormalized, "not 1 in sum", "the model does not end with softmax: set model.output: logits"),
+            (
+                self.unnormalized,
+                "not 1 in sum",
+                "the model does not end with softmax: set model.output: logits",
+            ),
         )
         found = [f"{count} {what} (usually {why})" for count, what, why in ways if count]
         return f"{self.count} of {self.rows} rows are not probabilities: {'; '.join(found)}"

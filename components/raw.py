@@ -31,6 +31,28 @@ def read_examples(files: Sequence[str], count: int) -> list[Any]:
     return [tf.train.Example.FromString(record) for record in islice(records, count)]
 
 
+def complete_examples(files: Sequence[str], names: Sequence[str], count: int) -> tuple[list[Any], int]:
+    """Read the first examples that have a value for each of some features.
+
+    Args:
+        files: gzipped TFRecord files.
+        names: the features.
+        count: how many examples to return at most.
+
+    Returns:
+        The examples, and how many there are in the files altogether.
+    """
+    found: list[Any] = []
+    total = 0
+    for record in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
+        total += 1
+        if len(found) < count:
+            example = tf.train.Example.FromString(record)
+            if all(_values(example, name) for name in names):
+                found.append(example)
+    return found, total
+
+
 def raw_inputs(examples: Sequence[Any], inputs: Mapping[str, TensorSpec]) -> dict[str, np.ndarray[Any, Any]]:
     """Stack the features that a signature reads into arrays [batch, …]; missing values become "" or 0.
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +35,9 @@ def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path
         example_files(outputs["Ingest"]["examples"], config.evaluation_split), config.serve.examples
     )
     with load(Path(outputs["Trainer"]["model"]) / SERVING) as model:
-        inputs = model.signatures[DEFAULT_SIGNATURE].inputs
+        known = model.signatures[DEFAULT_SIGNATURE].inputs
+    inputs = {name: known[name] for name in config.preprocess.inputs}
+    sent = raw_inputs(real, inputs)
     base = f"{open_bucket(config.push.bucket).url}/{config.model_name}"
     command = own_server(f"--model_name={config.model_name}", f"--model_base_path={base}")
     with serve(command, folder / "server.log") as server:
@@ -44,22 +47,26 @@ def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path
             tail = "\n".join(server.last_lines(5))
             raise ServerError(f"{error}; the end of {server.log}:\n{tail}") from error
         with Client(server.rest, config.model_name) as client:
-            answers = client.predict(raw_inputs(real, inputs))
+            answers = client.predict(sent)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for heading in ("sent", "truth", "answer", "probability", ""):
         table.add_column(heading, overflow="ellipsis", no_wrap=True)
-    for example, label, probabilities in zip(real, answers[CLASS_NAME], answers[PROBABILITIES], strict=True):
+    rows = zip(real, answers[CLASS_NAME], answers[PROBABILITIES], strict=True)
+    for index, (example, label, probabilities) in enumerate(rows):
         truth, answer = text_of(example, config.data.label), label.decode()
-        sent = ", ".join(_shown(example, name) for name in inputs)
+        shown = ", ".join(_shown(name, value[index]) for name, value in sent.items())
         mark = Text("✓", "green") if truth == answer else Text("✗", "red")
-        table.add_row(Text(sent), truth, answer, f"{probabilities.max():.3f}", mark)
+        table.add_row(Text(shown), truth, answer, f"{probabilities.max():.3f}", mark)
     return table
 
 
-def _shown(example: Any, name: str) -> str:
-    feature = example.features.feature[name]
-    value = (list(feature.bytes_list.value) or [b""])[0]
-    if value.startswith((b"\x89PNG", b"\xff\xd8")):
+def _shown(name: str, value: Any) -> str:
+    """Show a value as it was sent."""
+    if isinstance(value, bytes) and value.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"BM")):
         return f"{name} ({len(value)} bytes)"
-    text = text_of(example, name)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else _number(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, np.floating) else str(value)

@@ -1,5 +1,6 @@
 """Gate 3: tries a model in a server process, and judges its answers and its latency."""
 
+import math
 import tempfile
 import threading
 import time
@@ -12,7 +13,8 @@ import numpy as np
 
 from components.canary.config import CanaryConfig
 from components.canary.process import MODEL, VERSION, serve_candidate
-from components.names import CANARY_GATE
+from components.names import CANARY_GATE, PROBABILITIES
+from components.outputs import output_check, output_faults
 from components.verdict import Check, Verdict, judge
 from serving.client import Client, PredictError
 from serving.client.local import ServerError, ServerProcess, wait_until_ready
@@ -30,15 +32,19 @@ class Golden:
         inputs: tensors by input name, a row for each example.
         outputs: what is expected, in the same order.
         signature_name: the signature to call; the default one if empty.
+        wanted: how many examples there should be; fewer than that, or none, is a failed check.
+        reason: why there are fewer, if so.
     """
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     signature_name: str = ""
+    wanted: int = 1
+    reason: str = ""
 
     def rows(self) -> int:
         """Return the number of examples."""
-        return len(next(iter(self.inputs.values())))
+        return len(next(iter(self.inputs.values()), ()))
 
     def head(self, count: int) -> "Golden":
         """Return the first examples only."""
@@ -46,6 +52,8 @@ class Golden:
             {name: value[:count] for name, value in self.inputs.items()},
             {name: value[:count] for name, value in self.outputs.items()},
             self.signature_name,
+            min(self.wanted, count),
+            self.reason,
         )
 
 
@@ -61,6 +69,9 @@ def run_canary(model_dir: str | Path, golden: Golden, config: CanaryConfig) -> V
     digest = model_digest(file_digests(folder))
     checks: list[Check] = []
     notes: list[str] = []
+    if golden.rows() < golden.wanted or not golden.rows():
+        checks.append(_failed("golden requests", golden.reason or f"{golden.rows()} of {golden.wanted}"))
+        return judge(CANARY_GATE, digest, checks)
     with tempfile.TemporaryDirectory(prefix="slipway-canary-") as scratch:
         try:
             with serve_candidate(folder, config, Path(scratch)) as server:
@@ -107,16 +118,21 @@ def _compare(client: Client, golden: Golden, config: CanaryConfig, way: str) -> 
             checks.append(_failed(metric, f"the server gives no output '{name}', only {sorted(answers)}"))
         elif got.shape != expected.shape:
             checks.append(_failed(metric, f"its shape is {list(got.shape)}, expected {list(expected.shape)}"))
+        elif not math.isfinite(far := difference(got, expected)):
+            checks.append(_failed(metric, "a value is NaN or infinite, in the answer or in what is expected"))
         else:
             bound = _tolerance(expected.dtype, config)
-            checks.append(_at_most(metric, difference(got, expected), bound, examples=golden.rows()))
+            checks.append(_at_most(metric, far, bound, examples=golden.rows()))
+    if PROBABILITIES in golden.outputs and PROBABILITIES in answers:
+        faults = output_check(output_faults(answers[PROBABILITIES], quantized=True))
+        checks.append(faults.model_copy(update={"metric": f"{way} {faults.metric}"}))
     return checks
 
 
 def difference(got: Array, expected: Array) -> float:
     """Return the largest difference between two tensors, relative where values are above 1.
 
-    For integers and strings it is the share of values that differ. A NaN equals a NaN and nothing else.
+    For integers and strings it is the share of values that differ. A NaN equals nothing, not even a NaN.
     """
     if got.size == 0:
         return 0.0
@@ -125,8 +141,7 @@ def difference(got: Array, expected: Array) -> float:
     wide_got, wide = got.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         apart = np.abs(wide_got - wide) / np.maximum(np.abs(wide), 1.0)
-    same = (wide_got == wide) | (np.isnan(wide_got) & np.isnan(wide))
-    return float(np.max(np.where(same, 0.0, np.nan_to_num(apart, nan=np.inf))))
+    return float(np.max(np.where(wide_got == wide, 0.0, np.nan_to_num(apart, nan=np.inf))))
 
 
 def _measure(client: Client, golden: Golden, config: CanaryConfig, way: str) -> list[Check]:

@@ -30,6 +30,7 @@ from components.names import (
     SCHEMA_FILE,
     SERVING,
 )
+from components.outputs import output_check
 from components.raw import example_files
 from components.schema.infer import classes_of, read_schema
 from components.verdict import judge, write_verdict
@@ -81,12 +82,28 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     log.info("predicting with %s", " and ".join(models))
     predictions = folder / PREDICTIONS_FILE
     try:
-        write_predictions(
-            files, models, classes, label, config.slice_features, config.batch_size, predictions
+        faults = write_predictions(
+            files,
+            models,
+            classes,
+            label,
+            config.slice_features,
+            config.batch_size,
+            predictions,
+            quantized=(BASELINE,),
         )
     finally:
         for loaded in models.values():
             loaded.close()
+    digest = exported_digest(model.uri)
+    if faults[CANDIDATE].count:
+        # No metric of such answers means anything, and some of them would look good.
+        refused = judge(EVALUATE_GATE, digest, [output_check(faults[CANDIDATE])], notes=notes)
+        write_verdict(refused, verdict.uri)
+        return
+    if release and faults[BASELINE].count:
+        notes = (*notes, f"not compared with version {release.version}: {faults[BASELINE].sentence()}")
+        models, release = {CANDIDATE: models[CANDIDATE]}, None
     log.info("computing metrics")
     metrics.compute(
         beam_pipeline,
@@ -98,12 +115,11 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     )
     results = metrics.load(folder, list(models))
     _write_metrics(folder, results, list(models), classes)
-    digest = exported_digest(model.uri)
     write_verdict(
         judge(
             EVALUATE_GATE,
             digest,
-            checks(config, classes, results),
+            [output_check(faults[CANDIDATE]), *checks(config, classes, results)],
             baseline_digest=release.digest if release else None,
             baseline_version=release.version if release else None,
             notes=notes,

@@ -1,6 +1,6 @@
 """Predictions of several models on the same examples, made once and kept in one Arrow file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components.evaluate.metrics import LABEL, choice_column, probabilities_column
 from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
+from components.outputs import OutputFaults, output_faults
 from serving.engine.base import Engine
 from serving.errors import UserError
 
@@ -60,13 +61,28 @@ def write_predictions(
     slices: Sequence[str],
     batch_size: int,
     output: Path,
-) -> int:
-    """Run every model on every example and write an Arrow file; returns the number of examples.
+    *,
+    quantized: Collection[str] = (),
+) -> dict[str, OutputFaults]:
+    """Run every model on every example and write an Arrow file.
 
     A row holds the label's id, each model's probabilities and its choice (one-hot), and the slice features as
     text; batch by batch, so that memory does not grow with the number of examples.
+
+    Args:
+        files: gzipped TFRecord files of raw examples.
+        models: the models by name.
+        classes: names in the order of their ids.
+        label: the label's feature name.
+        slices: the features that slices are made of.
+        batch_size: examples in one call of a model.
+        output: the file to write.
+        quantized: the models whose answers may be rounded to 8 bits.
+
+    Returns:
+        For each model, how many of its answers are not probabilities.
     """
-    count = 0
+    faults = dict.fromkeys(models, OutputFaults())
     writer = None
     with pa.OSFile(str(output), "wb") as sink:
         for batch in serialized_batches(files, batch_size):
@@ -78,17 +94,17 @@ def write_predictions(
             for name, model in models.items():
                 answers = model.run(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: batch})
                 probabilities = answers[PROBABILITIES].astype(np.float32)
+                faults[name] += output_faults(probabilities, name in quantized)
                 columns[probabilities_column(name)] = _rows(probabilities)
                 choice = np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
                 columns[choice_column(name)] = _rows(choice)
             table = pa.table(columns)
             writer = writer or pa.ipc.new_file(sink, table.schema)
             writer.write_table(table)
-            count += len(batch)
         if writer is None:
             raise ValueError("the split to evaluate has no examples")
         writer.close()
-    return count
+    return faults
 
 
 def _rows(values: npt.NDArray[np.generic]) -> pa.Array:

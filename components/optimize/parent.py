@@ -104,7 +104,13 @@ def keras_world(parent: Parent) -> Literal["tf_keras", "keras"]:
 
 
 def load_keras(parent: Parent) -> Any:
-    """Load the Keras model with the Keras that saved it, with the user's own classes registered."""
+    """Load the Keras model with the Keras that saved it, after the user's own classes.
+
+    Raises:
+        FileNotFoundError: Keras could not save it.
+    """
+    if not Path(parent.keras_model).is_file():
+        raise FileNotFoundError("Keras could not save build_model's model: give its class a get_config()")
     if parent.module.endswith(".py"):
         from components.modules import load_function
 

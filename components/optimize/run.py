@@ -20,6 +20,7 @@ from components.optimize.parent import Parent
 from components.optimize.predictions import agreement
 from components.optimize.table import Row
 from components.optimize.worker import Built, build_all
+from components.outputs import output_check
 from components.preprocess.config import PreprocessConfig
 from components.push.config import PushFormat
 from components.raw import read_examples
@@ -132,7 +133,7 @@ def _judge(
     classes, evaluate = inputs.parent.classes, inputs.evaluate
     log.info("predicting with %s", ", ".join(engines))
     predictions = inputs.folder / PREDICTIONS_FILE
-    write_predictions(
+    faults = write_predictions(
         inputs.files,
         engines,
         classes,
@@ -140,29 +141,35 @@ def _judge(
         evaluate.slice_features,
         evaluate.batch_size,
         predictions,
+        quantized=[name for name in engines if name != FLOAT],
     )
+    # Metrics of what is not a probability mean nothing, and may not even be computed.
+    sound = [name for name in engines if not faults[name].count]
     log.info("computing metrics")
     wants = wanted(evaluate, classes)
     metrics.compute(
         inputs.beam_pipeline,
         predictions,
-        metrics.eval_config(list(engines), wants, evaluate.slice_features, len(classes), intervals=False),
+        metrics.eval_config(sound, wants, evaluate.slice_features, len(classes), intervals=False),
         inputs.folder,
     )
-    results = metrics.load(inputs.folder, list(engines))
+    results = metrics.load(inputs.folder, sound)
     log.info("measuring size and speed")
     measured = measurement.result()
     seconds = {one.chain: one.seconds for one in built}
     rows = []
     for name in engines:
         alike, largest = agreement(predictions, name, FLOAT)
-        quality = gate.quality_checks(name, evaluate, inputs.config, classes, results)
+        quality = (
+            gate.quality_checks(name, evaluate, inputs.config, classes, results) if name in sound else []
+        )
         found = [
+            output_check(faults[name]),
             *quality,
             *gate.agreement_checks(alike, inputs.config),
             *gate.budget_checks(measured[name], inputs.config),
         ]
-        values = results[()][name]
+        values = results[()].get(name, {})
         rows.append(
             Row(
                 name=name,

@@ -16,6 +16,11 @@ class ModelConfig(Section):
 
     module: str = Field(description="cnn, lstm, or the path of a Python file with build_model(…)")
     hyperparameters: dict[str, Any] = Field({}, description="passed to build_model")
+    output: Literal["probabilities", "logits"] | None = Field(
+        None,
+        description="what build_model's model returns; logits are turned into probabilities after training. null: "
+        "logits if the model is compiled with a loss from_logits, else probabilities",
+    )
 
     @field_validator("module")
     @classmethod

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.names import CLASS_ID, CLASS_NAME, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
 from components.train.inputs import to_model_inputs
+from components.train.signature_names import aliases, restore_names
 from serving.engine.signature import DEFAULT_SIGNATURE
 
 
@@ -68,6 +69,8 @@ def add_signatures(
 ) -> None:
     """Add `serving_default` (raw tensors by name) and `serve_examples` (serialized tf.Example) to an ExportArchive.
 
+    What the archive then writes out has inputs by exactly the names of `raw_spec`.
+
     Args:
         archive: of either Keras.
         raw_spec: how the raw features are parsed.
@@ -75,10 +78,12 @@ def add_signatures(
     """
 
     def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer({name: _as_parsed(raw[name], spec) for name, spec in raw_spec.items()})
+        return answer({name: _as_parsed(raw[names[name]], spec) for name, spec in raw_spec.items()})
 
+    names = aliases(raw_spec)
     tensors = {
-        name: tf.TensorSpec(_client_shape(spec), spec.dtype, name=name) for name, spec in raw_spec.items()
+        names[name]: tf.TensorSpec(_client_shape(spec), spec.dtype, name=names[name])
+        for name, spec in raw_spec.items()
     }
     # Traced with arguments by name; an input signature only lists positions.
     by_name = tf.function(serving_default)
@@ -89,6 +94,13 @@ def add_signatures(
         tf.function(lambda examples: answer(tf.io.parse_example(examples, raw_spec))),
         input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES_INPUT)],
     )
+    write_out = archive.write_out
+
+    def write_exact(filepath: str, *arguments: Any, **options: Any) -> None:
+        write_out(filepath, *arguments, **options)
+        restore_names(filepath, names, DEFAULT_SIGNATURE)
+
+    archive.write_out = write_exact
 
 
 def _client_shape(spec: Any) -> list[int | None]:

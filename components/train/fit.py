@@ -3,18 +3,22 @@
 import hashlib
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.models import cnn, lstm
 from components.modules import load_function
 from components.names import KERAS_MODEL
+from components.outputs import output_faults
 from components.preprocess.text import FIRST_WORD, VOCABULARY
 from components.schema.infer import classes_of, read_schema
 from components.train import resume
+from components.train.answers import Answers, compiled_from_logits, units_of, with_probabilities
 from components.train.config import ModelConfig, TrainConfig
 from components.train.distribute import open_strategy
 from components.train.export import export, keras_of
@@ -44,11 +48,13 @@ def train(fn_args: Any, chief: bool = True) -> None:
     classes = classes_of(read_schema(fn_args.schema_path), label)
     spec = transform.transformed_feature_spec().copy()
 
-    def new_model() -> tuple[Any, Any]:
-        return build(model_config, config, feature_specs(spec, label), len(classes), _known(transform))
+    features = feature_specs(spec, label)
+
+    def new_model() -> tuple[Any, Any, Answers]:
+        return build(model_config, config, features, len(classes), _known(transform))
 
     with strategy.scope():
-        model, keras = new_model()
+        model, keras, answers = new_model()
     if config.strategy == "multi_worker_mirrored" and keras.__name__ == "keras":
         raise ModelError(
             "train.strategy multi_worker_mirrored takes tf_keras models only, but this one is of Keras 3"
@@ -69,7 +75,8 @@ def train(fn_args: Any, chief: bool = True) -> None:
             *resume.callbacks(keras, checkpoints, config.early_stopping_patience, chief),
             keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
             keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: _tell(epoch, config.epochs, logs)
+                on_train_batch_end=_stop_at_nan,
+                on_epoch_end=lambda epoch, logs: _tell(epoch, config.epochs, logs),
             ),
         ],
     )
@@ -78,15 +85,24 @@ def train(fn_args: Any, chief: bool = True) -> None:
         return
     if config.strategy:
         # What is exported has the plain variables of one device.
-        model, keras = new_model()
+        model, keras, answers = new_model()
         model.set_weights(weights)
+    model = with_probabilities(model, keras, answers, features)
+    _check_answers(model, evaluation)
     (run_dir / "history.json").write_text(
         json.dumps({k: [float(x) for x in v] for k, v in history.history.items()})
     )
     export(model, transform, json.loads(custom["inputs"]), classes, fn_args.serving_model_dir)
     bare = Path(fn_args.serving_model_dir).parent / KERAS_MODEL
     bare.parent.mkdir(parents=True, exist_ok=True)
-    model.save(str(bare))
+    try:
+        model.save(str(bare))
+    except (NotImplementedError, TypeError, ValueError) as error:
+        # A subclass without get_config: it serves all the same, and Optimizer skips what needs the Keras model.
+        bare.unlink(missing_ok=True)
+        log.warning(
+            "Keras cannot save this model, so it cannot be optimized: %s", " ".join(str(error).split())[:200]
+        )
     resume.forget(checkpoints)
 
 
@@ -96,11 +112,11 @@ def build(
     features: dict[str, Any],
     num_classes: int,
     known: dict[str, Any],
-) -> tuple[Any, Any]:
-    """Build and compile the configured model; returns it and the Keras it is made of.
+) -> tuple[Any, Any, Answers]:
+    """Build and compile the configured model; returns it, the Keras it is made of, and what it answers.
 
     Raises:
-        ModelError: the model's output is not [batch, num_classes].
+        ModelError: the model's output does not fit the classes, or the configuration.
     """
     import keras as keras_3  # takes a second, which only the process that trains has to spend
 
@@ -112,19 +128,28 @@ def build(
     tf.config.experimental.enable_op_determinism()
     model = build_model(features, num_classes, {**known, **model_config.hyperparameters})
     keras = keras_of(model)
-    shape = tuple(model.output_shape) if hasattr(model, "output_shape") else ()
-    if shape != (None, num_classes):
+    shape = units_of(model, features)
+    if shape != (None, num_classes) and (shape, num_classes) != ((None, 1), 2):
+        one = ", or a single one for the second class, (None, 1)" if num_classes == 2 else ""
         raise ModelError(
             f"{module}: build_model's output has the shape {shape}; it must be one probability for each of the "
-            f"{num_classes} classes, (None, {num_classes})"
+            f"{num_classes} classes, (None, {num_classes}){one}"
         )
-    if getattr(model, "optimizer", None) is None:
+    compiled = getattr(model, "optimizer", None) is not None
+    from_logits = compiled and compiled_from_logits(model)
+    if compiled and model_config.output and from_logits != (model_config.output == "logits"):
+        raise ModelError(
+            f"{module}: build_model compiles the model with from_logits={from_logits}, and model.output is "
+            f"{model_config.output}; change one of them"
+        )
+    answers = Answers(int(shape[1] or 0), from_logits or model_config.output == "logits")
+    if not compiled:
         model.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            loss=answers.loss(keras),
+            metrics=[answers.accuracy(keras)],
         )
-    return model, keras
+    return model, keras, answers
 
 
 def _work_key(fn_args: Any) -> str:
@@ -151,6 +176,32 @@ def _class_weight(config: TrainConfig, counts: Any, classes: list[str]) -> dict[
     if set(weights) != set(classes):
         raise ModelError(f"train.class_weights names {sorted(weights)}, but the classes are {classes}")
     return {index: weights[name] for index, name in enumerate(classes)}
+
+
+def _stop_at_nan(step: int, logs: dict[str, float]) -> None:
+    """Stop training as soon as the loss is not a number: nothing that follows could mend it.
+
+    Raises:
+        ModelError: with the step and likely causes.
+    """
+    if not math.isfinite(logs["loss"]):
+        raise ModelError(
+            f"the loss is {logs['loss']} at step {step + 1} of the epoch. Usual causes: a feature that is NaN (a "
+            "missing value) or not scaled, a logarithm or a division in the model, or a learning rate that is too "
+            "high (train.learning_rate)"
+        )
+
+
+def _check_answers(model: Any, evaluation: Any) -> None:
+    """Look at the trained model's answers to one batch, before anything is exported.
+
+    Raises:
+        ModelError: they are not probabilities.
+    """
+    for batch, _ in evaluation.take(1):
+        faults = output_faults(np.asarray(model(batch, training=False)))
+        if faults.count:
+            raise ModelError(f"the trained model: {faults.sentence()}")
 
 
 def _tell(epoch: int, epochs: int, logs: dict[str, float]) -> None:

@@ -11,4 +11,4 @@ def test_every_key_has_its_place() -> None:
     page = reference()
     for heading in ("## `data.csv`", "## `evaluate.thresholds`", "## `push`"):
         assert heading in page
-    assert "| `epochs` | integer | `20` | at most |" in page
+    assert "| `epochs` | integer | `20` | the most epochs |" in page

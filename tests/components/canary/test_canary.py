@@ -45,6 +45,24 @@ def test_another_answer_fails(model_dir: Path) -> None:
     assert any("ready" in note for note in verdict.notes), "the server's log is shown"
 
 
+def test_blank_or_too_few_golden_requests_fail(model_dir: Path) -> None:
+    none = run_canary(model_dir, Golden({}, {}, wanted=64, reason="no example has a value for 'x'"), QUICK)
+    assert [check.sentence() for check in none.failures] == [
+        "golden requests: no example has a value for 'x'"
+    ]
+    few = run_canary(model_dir, Golden({"x": X}, {"y": X / 2 + 2}, wanted=64), QUICK)
+    assert "8 of 64" in few.failures[0].sentence()
+
+
+def test_answers_that_are_equal_and_not_numbers_fail(model_dir: Path) -> None:
+    nan = X * np.float32("nan")
+    verdict = run_canary(model_dir, Golden({"x": nan}, {"y": nan / 2 + 2}), QUICK)
+    assert {check.metric for check in verdict.failures} == {
+        f"{way} difference of 'y'" for way in ("REST", "gRPC")
+    }
+    assert "NaN" in verdict.failures[0].sentence()
+
+
 def test_a_tight_budget_fails(model_dir: Path) -> None:
     tight = QUICK.model_copy(update={"p50_ms": 1e-6})
     verdict = run_canary(model_dir, GOLDEN, tight)
@@ -101,7 +119,7 @@ def test_a_container_needs_an_image() -> None:
         ([1.0, 2.0], [1.0, 2.0], 0.0),
         ([110.0], [100.0], 0.1),
         ([0.25], [0.0], 0.25),
-        ([float("nan")], [float("nan")], 0.0),
+        ([float("nan")], [float("nan")], float("inf")),
         ([float("nan")], [1.0], float("inf")),
         ([float("inf")], [float("inf")], 0.0),
         ([1, 2, 3, 4], [1, 2, 3, 5], 0.25),

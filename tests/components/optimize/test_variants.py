@@ -40,6 +40,14 @@ def build(model, work):
     model.set_weights([*rest, kernel, bias])
     return model
 '''
+NOT_A_NUMBER = '''
+def build(model, work):
+    """Damage one weight: every answer is NaN, and the class chosen is always the first."""
+    *rest, bias = model.get_weights()
+    bias[3] = float("nan")
+    model.set_weights([*rest, bias])
+    return model
+'''
 CRASH = "import os\n\n\ndef build(model, work):\n    os._exit(9)\n"
 WRONG = "def build(model, work):\n    raise KeyError('no such layer')\n"
 
@@ -70,7 +78,8 @@ def done(
 ) -> tuple[OptimizerInputs, list[Row], Verdict, Path | None]:
     folder = tmp_path_factory.mktemp("optimized")
     modules = {}
-    for name, source in (("sabotage", SABOTAGE), ("crash", CRASH), ("wrong", WRONG)):
+    sources = {"sabotage": SABOTAGE, "not_a_number": NOT_A_NUMBER, "crash": CRASH, "wrong": WRONG}
+    for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
         modules[name] = str(folder / f"{name}.py")
     inputs = images.inputs(
@@ -90,6 +99,7 @@ def done(
             "qat",
             "distilled",
             "sabotage+int8_dynamic",
+            "not_a_number+frozen",
         ],
         modules=modules,
         objective="size",
@@ -105,7 +115,7 @@ def done(
 
 def test_every_row_is_real(done: Any, images: Made) -> None:
     inputs, rows, _, _ = done
-    built = [row for row in rows if not row.skipped]
+    built = [row for row in rows if not row.skipped and row.name != "not_a_number+frozen"]
     assert {row.name for row in built} == {
         *("float", "float16", "int8_dynamic", "int8", "frozen", "xla"),
         *("pruned+int8", "clustered", "qat", "distilled", "sabotage+int8_dynamic"),
@@ -142,7 +152,7 @@ def test_every_variant_takes_raw_features(done: Any, images: Made) -> None:
     features = [tf.train.Example.FromString(record).features.feature for record in records]
     raw = np.array([feature["image"].bytes_list.value[0] for feature in features], object)
     for row in rows:
-        if row.skipped or row.name == "float":
+        if row.skipped or row.name in ("float", "not_a_number+frozen"):
             continue
         engine = open_engine(inputs.variants / row.name, EngineOptions())
         one = engine.run("serving_default", {"image": raw})
@@ -151,6 +161,18 @@ def test_every_variant_takes_raw_features(done: Any, images: Made) -> None:
         assert one["label"].tolist() == [str(i).encode() for i in one["class_id"]], row.name
         np.testing.assert_allclose(one["probabilities"], two["probabilities"], atol=1e-5, err_msg=row.name)
         engine.close()
+
+
+def test_a_variant_that_answers_nan_is_refused_whatever_it_chooses(done: Any) -> None:
+    _, rows, verdict, _ = done
+    bad = by_name(rows)["not_a_number+frozen"]
+    assert not bad.passed
+    assert bad.agreement == 0
+    assert "300 of 300 rows are not probabilities: 300 NaN or infinite" in outcome(bad)
+    assert any(
+        "not_a_number+frozen" in check.metric and check.status == "failed" for check in verdict.checks
+    )
+    assert all(row.checks[0].status == "passed" for row in rows if row.checks and row.name != bad.name)
 
 
 def test_a_damaged_class_is_refused_by_its_slice(done: Any) -> None:

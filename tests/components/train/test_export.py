@@ -67,7 +67,7 @@ def test_both_kerases_answer_raw_text_and_examples_alike(transform: Any, tmp_pat
     module = "lstm" if kind == "tf_keras" else str(tmp_path / "model.py")
     spec = transform.transformed_feature_spec()
     features = feature_specs(spec, "label")
-    model, keras = build(ModelConfig(module=module), TrainConfig(), features, 2, {"vocabulary_size": 5})
+    model, keras, _ = build(ModelConfig(module=module), TrainConfig(), features, 2, {"vocabulary_size": 5})
     assert keras.__name__ == kind
     export(model, transform, ["text"], CLASSES, tmp_path / "model")
     with load(tmp_path / "model") as served:

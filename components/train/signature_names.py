@@ -1,0 +1,52 @@
+"""Exact input names in exported signatures, whatever a raw column is called.
+
+TensorFlow makes a signature of a Python function, whose parameters can have few of the names that columns have: it
+renames `sepal length (cm)` and refuses `class`. So such an input is exported under an alias, and gets its own name in
+the SavedModel's SignatureDef afterwards, which is what every server and `saved_model_cli` go by. (Only
+`tf.saved_model.load(…).signatures`, which rebuilds the Python function, shows the alias.)
+"""
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+_FILE = "saved_model.pb"
+#: What TensorFlow takes as a parameter's name and hands on unchanged; `self` it keeps for itself.
+_PARAMETER = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)  # capitals become small letters
+
+
+def aliases(names: Iterable[str]) -> dict[str, str]:
+    """Give each name one that a parameter can have: itself where it can, else `input_0` and so on."""
+    wanted = list(names)
+    given: dict[str, str] = {}
+    for name in wanted:
+        if _PARAMETER.fullmatch(name) and not keyword.iskeyword(name) and name not in ("self", "cls"):
+            given[name] = name
+    free = (alias for index in range(10**6) if (alias := f"input_{index}") not in wanted)
+    return {name: given[name] if name in given else next(free) for name in wanted}
+
+
+def restore_names(folder: str | Path, names: Mapping[str, str], signature: str) -> None:
+    """Give the inputs of a signature their exact names.
+
+    Args:
+        folder: the SavedModel.
+        names: what `aliases` returned.
+        signature: the signature's name.
+    """
+    if all(name == alias for name, alias in names.items()):
+        return
+    path = Path(folder) / _FILE
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for graph in saved.meta_graphs:
+        inputs: Any = graph.signature_def[signature].inputs
+        infos = {name: inputs[alias].SerializeToString() for name, alias in names.items()}
+        for alias in names.values():
+            del inputs[alias]
+        for name, info in infos.items():
+            inputs[name].ParseFromString(info)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
