@@ -49,17 +49,18 @@ def load_function(path: str, name: str) -> Callable[..., Any]:
 def _load(file: Path, shown: str) -> types.ModuleType:
     package = _PREFIX + hashlib.sha256(str(file.parent).encode()).hexdigest()[:8]
     try:
-        state = [(path, path.stat().st_mtime_ns) for path in user_files(file)]
-        name = f"{package}.{file.stem}"
-        if name in sys.modules and getattr(sys.modules[name], "__slipway_state__", None) == state:
-            return sys.modules[name]
-        _forget(package)
-        _install(package, file.parent)
-        module = importlib.import_module(name)
+        files = {path: path.stat().st_mtime_ns for path in user_files(file)}
+        known: dict[Path, int] = getattr(sys.modules.get(package), "__slipway_files__", {})
+        if any(known.get(path, modified) != modified for path, modified in files.items()):
+            _forget(package)
+        if package not in sys.modules:
+            known = {}
+            _install(package, file.parent)
+        module = importlib.import_module(f"{package}.{file.stem}")
     except Exception as error:
         _forget(package)
         raise ModuleError(f"{shown}: does not import: {type(error).__name__}: {error}") from error
-    module.__dict__["__slipway_state__"] = state
+    sys.modules[package].__dict__["__slipway_files__"] = {**known, **files}
     return module
 
 

@@ -64,3 +64,11 @@ def test_an_edited_helper_is_run_again_and_an_unchanged_one_is_not(tmp_path: Pat
     assert load_function(str(tmp_path / "model.py"), "build_model")() is first
     (tmp_path / "helper.py").write_text("VALUE = 'edited'\n")
     assert load_function(str(tmp_path / "model.py"), "build_model")() == "edited"
+
+
+def test_another_file_of_the_same_folder_leaves_the_first_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("class Net: ...\n\n\ndef build_model():\n    return Net\n")
+    (tmp_path / "technique.py").write_text("import model\n\n\ndef build():\n    return model.Net\n")
+    net = load_function(str(tmp_path / "model.py"), "build_model")()
+    assert load_function(str(tmp_path / "technique.py"), "build")() is net
+    assert load_function(str(tmp_path / "model.py"), "build_model")() is net

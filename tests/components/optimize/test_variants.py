@@ -169,9 +169,7 @@ def test_a_variant_that_answers_nan_is_refused_whatever_it_chooses(done: Any) ->
     assert not bad.passed
     assert bad.agreement == 0
     assert "300 of 300 rows are not probabilities: 300 NaN or infinite" in outcome(bad)
-    assert any(
-        "not_a_number+frozen" in check.metric and check.status == "failed" for check in verdict.checks
-    )
+    assert any("not_a_number+frozen" in check.metric and check.status == "failed" for check in verdict.checks)
     assert all(row.checks[0].status == "passed" for row in rows if row.checks and row.name != bad.name)
 
 
