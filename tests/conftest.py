@@ -20,9 +20,8 @@ from tests import warm
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # as many processes as cores: threads of each would only wait for each other
+# There are as many of xdist's workers as cores: threads of each would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
 # xdist adds an empty entry, which stands for the working folder of every child process.
