@@ -19,7 +19,7 @@ def workspace(new_workspace: Callable[[str], Workspace]) -> Workspace:
     done = made.run(
         "configs/digits.yaml",
         "optimize.techniques=[float16, int8]",
-        "train.epochs=8",
+        "train.epochs=5",
         "evaluate.thresholds=[{lower_bound: 0.5}]",
     )
     assert done.code == 0, done.output

@@ -21,7 +21,7 @@ from tests.serving.tf_models import write_half_plus
 pytestmark = pytest.mark.server
 
 SWAPS = 10
-AWAY_SECONDS = 10
+AWAY_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
