@@ -62,6 +62,7 @@ def test_unknown_commands_and_options_are_refused(arguments: list[str]) -> None:
     assert "nonsense" in done.stderr
 
 
+@pytest.mark.run
 def test_a_users_own_scripts_hide_nothing_of_ours(new_workspace: Callable[[str], Workspace]) -> None:
     """Each would end the command if it were imported. `data.make` finds the user's modules all the same."""
     workspace = new_workspace("scripts")

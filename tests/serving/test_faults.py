@@ -104,6 +104,7 @@ def test_faults_under_load(place: Place, versions: Path, tmp_path: Path) -> None
     assert "Traceback" not in output
 
 
+@pytest.mark.run
 def test_a_store_that_hangs_holds_up_nothing_else(
     versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

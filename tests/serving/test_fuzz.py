@@ -210,6 +210,7 @@ def every_grpc_body(server: Running, cases: int) -> set[grpc.StatusCode]:
     return seen
 
 
+@pytest.mark.run
 def test_a_few(fuzzed: Running) -> None:
     fuzz_rest(fuzzed, 300)
     fuzz_grpc(fuzzed, 300)

@@ -90,6 +90,7 @@ class Load:
                 self.count += 1
 
 
+@pytest.mark.run
 def test_swaps_and_bad_versions_under_load(versions: Path, tmp_path: Path) -> None:
     base = tmp_path / "model"
     put(versions / "1", base, 1)

@@ -157,6 +157,7 @@ def test_a_rollback_killed_at_any_step_is_done_or_not_done(bucket_url: str, tmp_
         assert_no_debris(url)
 
 
+@pytest.mark.run
 def test_two_pushers_at_once_write_two_versions(bucket_url: str, tmp_path: Path) -> None:
     models = [fake_model(tmp_path / f"model-{n}", str(n)) for n in range(4)]
     with reader(bucket_url, tmp_path) as torn:
