@@ -73,6 +73,7 @@ def test_what_is_missing_is_named_and_nothing_is_made(
     assert not (clone / ".venv").exists()
 
 
+@pytest.mark.run
 def test_the_sdist_that_beam_ships_holds_every_module(tmp_path: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "pipeline", "components", "serving", "data"],

@@ -24,6 +24,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         assert f" {command} " in done.stdout
 
 
+@pytest.mark.run
 def test_doctor_finds_what_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")

@@ -89,6 +89,7 @@ def test_a_package_has_a_name_that_kfp_knows(config: Config, tmp_path: Path) -> 
         compile_package(config, tmp_path / "pipeline.json")
 
 
+@pytest.mark.run
 def test_a_user_compiles_it_and_is_told_what_is_next(tmp_path: Path) -> None:
     package = tmp_path / "deep" / "pipeline.yaml"
     program = [sys.executable, "-m", "pipeline.cli", "kubeflow", "compile"]
