@@ -39,8 +39,8 @@ def beside_signature(saved_model: Path, pick: Path, examples: list[str]) -> tupl
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     engine = open_engine(pick, EngineOptions())
-    inputs = engine.signatures["serving_default"].inputs
-    requests = [raw_inputs([example], inputs) for example in read_examples(examples, 64)]
+    signature = engine.signatures["serving_default"]
+    requests = [raw_inputs([example], signature) for example in read_examples(examples, 64)]
     tensors = [{name: tf.constant(value) for name, value in request.items()} for request in requests]
     model = tf.saved_model.load(str(saved_model))
     call = model.signatures["serving_default"]

@@ -1,6 +1,7 @@
 """Raw examples as a client would send them: for warm-up requests, golden requests and the demonstration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.names import SPLIT_PREFIX
-from serving.engine.signature import TensorSpec
+from serving.engine.signature import Signature
 
 
 def example_files(examples: str | Path, split: str) -> list[str]:
@@ -31,41 +32,81 @@ def read_examples(files: Sequence[str], count: int) -> list[Any]:
     return [tf.train.Example.FromString(record) for record in islice(records, count)]
 
 
-def complete_examples(files: Sequence[str], names: Sequence[str], count: int) -> tuple[list[Any], int]:
-    """Read the first examples that have a value for each of some features.
+def golden_examples(files: Sequence[str], signature: Signature, count: int) -> tuple[list[Any], str]:
+    """Choose examples to ask a model by: each with a value for every input that may not be left out.
+
+    Most have a value for the others too; where there are gaps, up to a quarter has one.
 
     Args:
         files: gzipped TFRecord files.
-        names: the features.
-        count: how many examples to return at most.
+        signature: of the model.
+        count: how many to choose, or all examples if there are fewer.
 
     Returns:
-        The examples, and how many there are in the files altogether.
+        The examples, and why they are too few or leave an input blank, "" if they do not.
     """
-    found: list[Any] = []
+    required = [name for name in signature.inputs if name not in signature.defaults]
+    whole: list[Any] = []
+    gaps: list[Any] = []
     total = 0
     for record in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
         total += 1
-        if len(found) < count:
-            example = tf.train.Example.FromString(record)
-            if all(_values(example, name) for name in names):
-                found.append(example)
-    return found, total
+        example = tf.train.Example.FromString(record)
+        if all(_values(example, name) for name in required):
+            group = whole if all(_values(example, name) for name in signature.inputs) else gaps
+            if len(group) < count:
+                group.append(example)
+    some = gaps[: max(count // 4, count - len(whole))]
+    chosen = [*whole[: count - len(some)], *some]
+    blank = [name for name in signature.inputs if not any(_values(example, name) for example in chosen)]
+    if chosen and blank:
+        return chosen, f"no example chosen has a value for {_named(blank)}: is the column empty?"
+    if len(chosen) < min(count, total) or not chosen:
+        return chosen, (
+            f"{len(chosen)} of {total} examples have a value for each input that the model requires "
+            f"({_named(required)}), and {min(count, total)} are to be asked: fill the gaps in the data, or lower "
+            "canary.golden_requests"
+        )
+    return chosen, ""
 
 
-def raw_inputs(examples: Sequence[Any], inputs: Mapping[str, TensorSpec]) -> dict[str, np.ndarray[Any, Any]]:
-    """Stack the features that a signature reads into arrays [batch, …]; missing values become "" or 0.
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def raw_inputs(examples: Sequence[Any], signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """Stack the features that a signature reads into arrays [batch, …].
 
     Args:
         examples: tf.train.Examples, at least one.
-        inputs: the signature's inputs, by the names of raw features; their first dimension is the batch.
+        signature: its inputs have the names of raw features, and the batch as their first dimension. Where an example
+            has no value, or a shorter list than others, there is the input's default.
+
+    Raises:
+        ValueError: an example has not as many values as an input takes.
     """
     return {
-        name: np.stack(
-            [_value(example, name, spec.numpy_dtype, spec.shape or (None,)) for example in examples]
-        )
-        for name, spec in inputs.items()
+        name: _stacked([_values(example, name) for example in examples], name, signature)
+        for name in signature.inputs
     }
+
+
+def _stacked(rows: Sequence[list[Any]], name: str, signature: Signature) -> np.ndarray[Any, Any]:
+    spec = signature.inputs[name]
+    shape = list(spec.shape or (None,))[1:]
+    if name in signature.defaults:
+        (default,) = signature.defaults[name].ravel().tolist()
+        longest = max(1, *(len(row) for row in rows)) if shape == [None] else 1
+        rows = [[*row, *[default] * (longest - len(row))] for row in rows]
+        shape = [longest] if shape else []
+    each = [size or 1 for size in shape]
+    size = math.prod(each)
+    for row in rows:
+        if len(row) != size:
+            raise ValueError(f"an example has {len(row)} values of {name!r}, and the model takes {size}")
+    flat = np.empty(len(rows) * size, spec.numpy_dtype)
+    flat[:] = [value for row in rows for value in row]
+    return flat.reshape([len(rows), *each])
 
 
 def _values(example: Any, name: str) -> list[Any]:
@@ -75,16 +116,6 @@ def _values(example: Any, name: str) -> list[Any]:
     feature = example.features.feature[name]
     kind = feature.WhichOneof("kind")
     return list(getattr(feature, kind).value) if kind else []
-
-
-def _value(
-    example: Any, name: str, dtype: np.dtype[Any], batched: tuple[int | None, ...]
-) -> np.ndarray[Any, Any]:
-    shape = [size or 1 for size in batched[1:]]
-    values = _values(example, name)
-    if not values:
-        values = [b"" if dtype.kind == "O" else 0] * int(np.prod(shape))
-    return np.array(values, dtype).reshape(shape)
 
 
 def text_of(example: Any, name: str) -> str:

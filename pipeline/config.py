@@ -111,6 +111,22 @@ class Config(Section):
         return self.evaluate.split or ("test" if "test" in self.data.split_names() else "eval")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML as `safe_load` reads it, but a key that is there twice is an error: one of the two would be ignored."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice: remove one of them", key.start_mark
+                )
+            seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
+
+
 def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None) -> Config:
     """Read a configuration.
 
@@ -122,10 +138,18 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
         ConfigError: with every mistake, each with its field, and the nearest valid key for a misspelt one.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text())
+        raw = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _UniqueKeys)
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in configs/"
         raise ConfigError(f"{path}: no such file (there are: {known})") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: a folder; name the YAML file of one model") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: not UTF-8 ({error.reason}, byte {error.start}); save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     return parse_config(raw, str(path), overrides)
@@ -142,6 +166,8 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
         renamed.move(raw, "--set")  # a mapping given there can hold old names too
     except renamed.BothNamesError as error:
         raise ConfigError(str(error)) from None
+    # `train:` with nothing below it is a section of defaults.
+    raw = {key: {} if value is None and _keys_at(Config, [str(key)]) else value for key, value in raw.items()}
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -174,6 +200,11 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{where}: missing, and required"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
+        given = error["input"]
+        message = f'YAML reads this as {str(given).lower()}, not as text: put it in quotes, such as "{given}"'
+        if isinstance(given, bool):
+            message = "YAML reads yes, no, on, off, true and false as true or false: put it in quotes"
     return f"{where}: {message}" if where else message
 
 

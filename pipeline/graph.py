@@ -42,6 +42,7 @@ def build(config: Config) -> list[Any]:
         label=label,
         classes=json.dumps(config.data.classes),
         schema_config=config.schema_.model_dump_json(),
+        optional=json.dumps(list(config.preprocess.missing)),
         code_digest=code_digest("components.schema.component"),
     )
     anomalies = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])

@@ -14,7 +14,7 @@ from components.canary.gate import Golden, run_canary
 from components.canary.process import MODEL
 from components.names import SERVING
 from components.push.warmup import write_warmup
-from components.raw import complete_examples, example_files, raw_inputs
+from components.raw import example_files, golden_examples, raw_inputs
 from components.verdict import write_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE
@@ -48,15 +48,10 @@ def Canary(  # noqa: N802  (a component's name is its class name)
         shutil.copytree(Path(model.uri) / SERVING, folder)
         engine = open_engine(folder, EngineOptions())
         signature = engine.signatures[DEFAULT_SIGNATURE]
-        real, there = complete_examples(files, list(signature.inputs), config.golden_requests)
-        wanted = min(config.golden_requests, there)
-        reason = (
-            f"{len(real)} of {there} examples have a value for each of the model's inputs {sorted(signature.inputs)}, "
-            f"and {wanted} are to be asked: fill the gaps in the data, or lower canary.golden_requests"
-        )
-        inputs = raw_inputs(real, signature.inputs) if real else {}
+        real, fault = golden_examples(files, signature, config.golden_requests)
+        inputs = raw_inputs(real, signature) if real else {}
         outputs = engine.run(DEFAULT_SIGNATURE, inputs) if real else {}
-        golden = Golden(inputs, outputs, DEFAULT_SIGNATURE, wanted, reason)
+        golden = Golden(inputs, outputs, DEFAULT_SIGNATURE, fault)
         engine.close()
         (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
         if real:

@@ -32,15 +32,13 @@ class Golden:
         inputs: tensors by input name, a row for each example.
         outputs: what is expected, in the same order.
         signature_name: the signature to call; the default one if empty.
-        wanted: how many examples there should be; fewer than that, or none, is a failed check.
-        reason: why there are fewer, if so.
+        fault: what is wrong with the requests, such as blank or too few of them; a failed check. "" if nothing is.
     """
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     signature_name: str = ""
-    wanted: int = 1
-    reason: str = ""
+    fault: str = ""
 
     def rows(self) -> int:
         """Return the number of examples."""
@@ -52,8 +50,7 @@ class Golden:
             {name: value[:count] for name, value in self.inputs.items()},
             {name: value[:count] for name, value in self.outputs.items()},
             self.signature_name,
-            min(self.wanted, count),
-            self.reason,
+            self.fault,
         )
 
 
@@ -69,8 +66,8 @@ def run_canary(model_dir: str | Path, golden: Golden, config: CanaryConfig) -> V
     digest = model_digest(file_digests(folder))
     checks: list[Check] = []
     notes: list[str] = []
-    if golden.rows() < golden.wanted or not golden.rows():
-        checks.append(_failed("golden requests", golden.reason or f"{golden.rows()} of {golden.wanted}"))
+    if golden.fault or not golden.rows():
+        checks.append(_failed("golden requests", golden.fault or "there are none"))
         return judge(CANARY_GATE, digest, checks)
     with tempfile.TemporaryDirectory(prefix="slipway-canary-") as scratch:
         try:

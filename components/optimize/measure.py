@@ -112,12 +112,12 @@ def main(arguments: Sequence[str]) -> None:
     path = Path(arguments[0])
     job = MeasureJob.model_validate_json(path.read_text())
     engines = {name: open_engine(Path(folder), EngineOptions()) for name, folder in job.folders.items()}
-    inputs = next(iter(engines.values())).signatures[DEFAULT_SIGNATURE].inputs
-    singles = [raw_inputs([example], inputs) for example in read_examples(job.files, REQUESTS)]
-    batch = raw_inputs(read_examples(job.files, BATCH), inputs)
+    signature = next(iter(engines.values())).signatures[DEFAULT_SIGNATURE]
+    singles = [raw_inputs([example], signature) for example in read_examples(job.files, REQUESTS)]
+    batch = raw_inputs(read_examples(job.files, BATCH), signature)
     if len(singles) < BATCH:
         fill = [singles[index % len(singles)] for index in range(BATCH)]
-        batch = {name: np.concatenate([one[name] for one in fill]) for name in inputs}
+        batch = {name: np.concatenate([one[name] for one in fill]) for name in signature.inputs}
     if not sys.stdin.readline():
         return  # the pipeline has given up
     one, many = _time_all(engines, singles, job.seconds), _time_all(engines, [batch], job.seconds)

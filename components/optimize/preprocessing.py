@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent
@@ -56,13 +57,16 @@ def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], fo
 
 
 def _spec(parent: Parent, config: PreprocessConfig, folder: Path) -> Spec | None:
+    import tensorflow_transform as tft
+
     folder.mkdir()
+    transform = tft.TFTransformOutput(parent.transform)
+    if not isinstance(transform.raw_feature_spec()[parent.inputs[0]], tf.io.FixedLenFeature):
+        return None  # what a request may leave out, the SavedModel's signature says
     if config.module == "image" and config.image_shape:
         return ImageSpec(feature=parent.inputs[0], shape=config.image_shape)
     if config.module == "text":
-        import tensorflow_transform as tft
-
-        words = tft.TFTransformOutput(parent.transform).vocabulary_by_name(VOCABULARY)
+        words = transform.vocabulary_by_name(VOCABULARY)
         (folder / VOCABULARY_FILE).write_bytes(b"\n".join(words) + b"\n")
         return TextSpec(
             feature=parent.inputs[0],

@@ -9,8 +9,9 @@ import tensorflow as tf
 from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
-from components.train.export import add_signatures, export
+from components.train.export import export
 from components.train.inputs import to_model_inputs
+from components.train.signatures import add_signatures, raw_specs
 from serving.engine.saved_model import load
 
 
@@ -41,7 +42,7 @@ def write_preprocessing(parent: Parent, target: Path) -> None:
     import tf_keras
 
     transform = tft.TFTransformOutput(parent.transform)
-    raw_spec = {name: transform.raw_feature_spec()[name] for name in parent.inputs}
+    raw_spec, lists = raw_specs(transform, parent.inputs)
     archive = tf_keras.export.ExportArchive()
     archive.preprocess = transform.transform_features_layer()
     names = list(model_inputs(parent))
@@ -50,7 +51,7 @@ def write_preprocessing(parent: Parent, target: Path) -> None:
         features = to_model_inputs(archive.preprocess(raw))
         return {name: features[name] for name in names}
 
-    add_signatures(archive, raw_spec, transformed)
+    add_signatures(archive, raw_spec, transformed, lists)
     archive.write_out(str(target))
 
 

@@ -1,5 +1,6 @@
 """The `preprocessing_fn` that TFX's Transform is given: it passes the raw features to the configured one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -7,21 +8,24 @@ import tensorflow as tf
 from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
+from components.preprocess.missing import fill, indicator
 from serving.errors import UserError
 
 _BUILT_IN = {"image": image.preprocessing_fn, "text": text.preprocessing_fn}
 
 
 class InputError(UserError, ValueError):
-    """An input is missing in the data, or an output has the label's name."""
+    """An input is missing in the data, an output has the label's name, or the user's function failed."""
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
     """Preprocess one batch; tf.Transform calls this.
 
     Args:
-        inputs: every raw feature. The configured function gets only `preprocess.inputs`, dense: [batch] for single
-            values (missing ones as "" or 0), [batch, k] for features of k values.
+        inputs: every raw feature. The configured function gets only `preprocess.inputs`, in the form that is in
+            tf.Transform's guide: [batch] where every example has one value, [batch, k] where every one has k, and a
+            SparseTensor with all values where some are missing or their number varies. Features of
+            `preprocess.missing` are filled.
         custom_config: `config`, JSON of `PreprocessConfig`, and `label`, the label's feature name.
 
     Returns:
@@ -32,23 +36,59 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     missing = [name for name in config.inputs if name not in inputs]
     if missing:
         raise InputError(f"preprocess.inputs names {missing}, which the data lacks; it has {sorted(inputs)}")
-    raw = {name: dense(inputs[name]) for name in config.inputs}
+    raw = raw_features(inputs, config)
     if config.module in _BUILT_IN:
         outputs = _BUILT_IN[config.module](raw, config)
     else:
-        outputs = load_function(config.module, "preprocessing_fn")(raw)
+        outputs = _call(load_function(config.module, "preprocessing_fn"), raw, config.module)
     if label in outputs:
         raise InputError(
             f"preprocessing_fn returns a feature {label!r}, which is the label's name; rename it"
         )
-    return {**outputs, label: dense(inputs[label])}
+    return {**outputs, label: _one_value(inputs[label])}
 
 
-def dense(value: Any) -> tf.Tensor:
-    """Make a raw feature dense: [batch] if an example has at most one value, else [batch, k]."""
-    if isinstance(value, tf.SparseTensor):
-        first = tf.sparse.slice(value, [0, 0], [tf.cast(value.dense_shape[0], tf.int64), 1])
-        default = "" if value.dtype == tf.string else 0
-        padded = tf.sparse.SparseTensor(first.indices, first.values, [value.dense_shape[0], 1])
-        return tf.sparse.to_dense(padded, default_value=default)[:, 0]
-    return value[:, 0] if value.shape.rank == 2 and value.shape[1] == 1 else value
+def raw_features(inputs: dict[str, Any], config: PreprocessConfig) -> dict[str, Any]:
+    """Return what the configured function gets: `preprocess.inputs`, gaps filled where there is a policy.
+
+    Args:
+        inputs: every raw feature, as tf.Transform hands it on.
+        config: names the features and the policies.
+
+    Raises:
+        InputError: an indicator would have the name of an input.
+    """
+    raw: dict[str, Any] = {}
+    for name in config.inputs:
+        policy = config.missing.get(name)
+        raw[name] = fill(name, inputs[name], policy) if policy else _one_value(inputs[name])
+        if policy and policy.add_indicator:
+            added = f"{name}_missing"
+            if added in inputs:
+                raise InputError(
+                    f"preprocess.missing: {name} wants an indicator {added!r}, which is an input"
+                )
+            raw[added] = indicator(inputs[name])
+    return raw
+
+
+def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dict[str, Any]:
+    try:
+        outputs: dict[str, Any] = function(raw)
+    except Exception as error:
+        gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
+        if not gaps:
+            raise
+        named = ", ".join(map(repr, gaps[:5])) + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else "")
+        raise InputError(
+            f"{module}: preprocessing_fn fails, with {named} as SparseTensors: not every example has exactly one "
+            f"value. Set preprocess.missing, such as {{{gaps[0]}: most_frequent}}, or handle the gaps in the function: "
+            f"{str(error)[:120]}"
+        ) from error
+    return outputs
+
+
+def _one_value(value: Any) -> Any:
+    """Make [batch, 1] a vector; what has gaps or several values stays as it is."""
+    dense = not isinstance(value, tf.SparseTensor) and value.shape.rank == 2 and value.shape[1] == 1
+    return value[:, 0] if dense else value

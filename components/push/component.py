@@ -16,7 +16,7 @@ from components.push.approval import approved
 from components.push.config import PushConfig
 from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
-from components.raw import example_files, read_examples
+from components.raw import example_files, golden_examples
 from components.verdict import read_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE
@@ -75,8 +75,9 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     signatures = engine.signatures
     engine.close()
     warmup = folder / Path(WARMUP_FILE).name
-    real = read_examples(example_files(examples.uri, "eval"), 8)
-    write_warmup(model_name, signatures[DEFAULT_SIGNATURE], real, (1, 8), warmup)
+    signature = signatures[DEFAULT_SIGNATURE]
+    real, _ = golden_examples(example_files(examples.uri, "eval"), signature, 8)
+    write_warmup(model_name, signature, real, (1, 8), warmup)
     try:
         outcome = push(
             config.bucket,

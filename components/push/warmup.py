@@ -24,8 +24,5 @@ def write_warmup(
     batches = ([examples[index % len(examples)] for index in range(size)] for size in batch_sizes)
     write_requests(
         target,
-        (
-            predict_request(model_name, raw_inputs(chosen, signature.inputs), DEFAULT_SIGNATURE)
-            for chosen in batches
-        ),
+        (predict_request(model_name, raw_inputs(chosen, signature), DEFAULT_SIGNATURE) for chosen in batches),
     )

@@ -17,6 +17,7 @@ from components.schema.infer import (
     classes_of,
     infer,
     load_statistics,
+    make_optional,
     read_schema,
     write_schema,
 )
@@ -49,6 +50,7 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     label: Parameter[str],
     classes: Parameter[str],
     schema_config: Parameter[str],
+    optional: Parameter[str],
     code_digest: Parameter[str],
     reviewed: Parameter[str] = "",
 ) -> None:
@@ -62,6 +64,7 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
         label: the label's feature name.
         classes: JSON list of the label's classes, or `null` to take those observed.
         schema_config: JSON of `SchemaConfig`.
+        optional: JSON list of the features that an example may lack, because there is a policy for that.
         code_digest: part of the cache key.
         reviewed: part of the cache key, set by the driver.
     """
@@ -78,6 +81,7 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     loaded = read_schema(source)
     classes_of(loaded, label)
     add_comparators(loaded, SchemaConfig.model_validate_json(schema_config))
+    make_optional(loaded, json.loads(optional))
     write_schema(loaded, Path(schema.uri) / SCHEMA_FILE)
 
 

@@ -1,7 +1,8 @@
 """Inference of a schema from statistics, and the text file that people review."""
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,14 @@ def _observed_classes(statistics: Sequence[Any], label: str) -> list[str]:
                     )
     if not found:
         raise SchemaError(f"the data has no string feature {label!r} to take classes from: check data.label")
-    return sorted(found)
+    return _in_order(found)
+
+
+def _in_order(classes: Collection[str]) -> list[str]:
+    """Sort names, whole numbers by their value: 10 comes after 9."""
+    if all(re.fullmatch(r"[+-]?[0-9]+", name) for name in classes):
+        return sorted(classes, key=lambda name: (int(name), name))
+    return sorted(classes)
 
 
 def set_classes(schema: Any, label: str, classes: Sequence[str]) -> None:
@@ -129,6 +137,18 @@ def add_comparators(schema: Any, config: SchemaConfig) -> None:
                     f"schema.{kind}_comparators: there is no feature {name!r}; there are {list(features)}"
                 )
             _set_comparator(getattr(features[name], f"{kind}_comparator"), comparator)
+
+
+def make_optional(schema: Any, names: Sequence[str]) -> None:
+    """Let examples lack some features, though every example so far had them: a request may leave them out."""
+    for feature in schema.feature:
+        if feature.name not in names:
+            continue
+        if feature.HasField("shape"):
+            (size,) = [dim.size for dim in feature.shape.dim] or [1]
+            feature.ClearField("shape")
+            feature.value_count.min = feature.value_count.max = size
+        feature.presence.min_fraction = 0.0
 
 
 def _set_comparator(target: Any, comparator: Comparator) -> None:

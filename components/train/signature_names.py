@@ -30,23 +30,28 @@ def aliases(names: Iterable[str]) -> dict[str, str]:
     return {name: given[name] if name in given else next(free) for name in wanted}
 
 
-def restore_names(folder: str | Path, names: Mapping[str, str], signature: str) -> None:
-    """Give the inputs of a signature their exact names.
+def rewrite_inputs(
+    folder: str | Path, signature: str, names: Mapping[str, str], defaults: Mapping[str, Any]
+) -> None:
+    """Give the inputs of a signature their exact names, and the defaults of those that a request may leave out.
 
     Args:
         folder: the SavedModel.
-        names: what `aliases` returned.
         signature: the signature's name.
+        names: what `aliases` returned.
+        defaults: TensorProtos by exact name.
     """
-    if all(name == alias for name, alias in names.items()):
+    if not defaults and all(name == alias for name, alias in names.items()):
         return
     path = Path(folder) / _FILE
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     for graph in saved.meta_graphs:
-        inputs: Any = graph.signature_def[signature].inputs
-        infos = {name: inputs[alias].SerializeToString() for name, alias in names.items()}
+        definition: Any = graph.signature_def[signature]
+        infos = {name: definition.inputs[alias].SerializeToString() for name, alias in names.items()}
         for alias in names.values():
-            del inputs[alias]
+            del definition.inputs[alias]
         for name, info in infos.items():
-            inputs[name].ParseFromString(info)
+            definition.inputs[name].ParseFromString(info)
+        for name, default in defaults.items():
+            definition.defaults[name].CopyFrom(default)
     path.write_bytes(saved.SerializeToString(deterministic=True))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from serving.engine.signature import Signature
 from serving.errors import invalid
 from serving.messages.dtypes import Array
@@ -22,12 +24,23 @@ def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[s
                 f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
                 f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
             )
-        inputs = {**signature.defaults, **inputs}
+        inputs = {**_defaults(signature, inputs), **inputs}
     for alias, value in inputs.items():
         spec = signature.inputs[alias]
         if value.dtype != spec.numpy_dtype:
             raise invalid(f"input '{alias}' has the type {value.dtype}, the signature takes {spec.dtype}")
     return inputs
+
+
+def _defaults(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the defaults of omitted inputs; one that is for a single example is repeated for all of the request."""
+    batch = next((len(value) for value in inputs.values() if value.ndim), 1)
+    found = {}
+    for alias in signature.defaults.keys() - inputs.keys():
+        value, shape = signature.defaults[alias], signature.inputs[alias].shape
+        each = shape is not None and shape[:1] == (None,) and value.shape[:1] == (1,)
+        found[alias] = np.repeat(value, batch, axis=0) if each else value
+    return found
 
 
 def check_outputs(signature: Signature, output_filter: Sequence[str]) -> list[str]:

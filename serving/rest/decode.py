@@ -4,17 +4,17 @@ Most bodies are plain lists of numbers, which simdjson (`numbers.py`) or numpy c
 error, are handled value by value (`tensor.py`), so that the response says what is wrong with which value.
 """
 
-from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from serving.engine.signature import Signature, TensorSpec
+from serving.engine.signature import Signature
 from serving.errors import ServingError, invalid
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.rest.document import Body
+from serving.rest.missing import filled, is_mark
 from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
 from serving.rest.values import debug_string
 
@@ -61,13 +61,14 @@ def _from_document(body: Body, signature: Signature, name: str) -> tuple[dict[st
             raise _format_error(document, "Expecting 'instances' to be an list/array")
         if not instances:
             raise _format_error(document, "No values in 'instances' array")
-        return _from_rows(instances, signature.inputs, plain=body.plain), True
+        return _from_rows(instances, signature, plain=body.plain), True
     if by_column:
-        return _from_columns(document["inputs"], signature.inputs, plain=body.plain), False
+        return _from_columns(document["inputs"], signature, plain=body.plain), False
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _from_rows(instances: list[Any], specs: Mapping[str, TensorSpec], *, plain: bool) -> dict[str, Array]:
+def _from_rows(instances: list[Any], signature: Signature, *, plain: bool) -> dict[str, Array]:
+    specs, defaults = signature.inputs, signature.defaults
     if not _is_named(instances[0]):
         if len(specs) > 1 and not isinstance(instances[0], dict):
             raise invalid(
@@ -75,6 +76,7 @@ def _from_rows(instances: list[Any], specs: Mapping[str, TensorSpec], *, plain: 
                 "as per tensorinfo_map"
             )
         (alias, spec) = next(iter(sorted(specs.items())))
+        instances = filled(instances, defaults.get(alias))
         fast = _numeric(instances, spec.dtype) if plain else None
         if fast is not None:
             return {alias: fast}
@@ -91,14 +93,20 @@ def _from_rows(instances: list[Any], specs: Mapping[str, TensorSpec], *, plain: 
                     f"Failed to process element: {position} key: {key} of 'instances' list. Error: "
                     f"INVALID_ARGUMENT: JSON object: does not have named input: {key}"
                 )
-        if item.keys() != specs.keys():
+        if item.keys() != specs.keys() and not item.keys() >= specs.keys() - defaults.keys():
             raise invalid(
                 f"Failed to process element: {position} of 'instances' list. JSON object: "
                 f"{debug_string(item)} keys must be equal to: {','.join(sorted(specs))}"
             )
     tensors = {}
     for alias, spec in specs.items():
-        column = [item[alias] for item in instances]
+        if (
+            alias in defaults
+            and not is_mark(defaults[alias])
+            and not any(alias in item for item in instances)
+        ):
+            continue
+        column = filled([item.get(alias) for item in instances], defaults.get(alias))
         fast = _numeric(column, spec.dtype) if plain else None
         tensors[alias] = fast if fast is not None else _stack(column, spec.dtype, f" key: {alias}")
     return tensors
@@ -124,7 +132,8 @@ def _stack(items: list[Any], dtype: str, key: str) -> Array:
     return np.stack(rows)
 
 
-def _from_columns(value: Any, specs: Mapping[str, TensorSpec], *, plain: bool) -> dict[str, Array]:
+def _from_columns(value: Any, signature: Signature, *, plain: bool) -> dict[str, Array]:
+    specs, defaults = signature.inputs, signature.defaults
     if not _is_named(value):
         if len(specs) > 1:
             raise invalid(
@@ -132,11 +141,15 @@ def _from_columns(value: Any, specs: Mapping[str, TensorSpec], *, plain: bool) -
                 "as per tensorinfo_map"
             )
         (alias, spec) = next(iter(specs.items()))
-        return {alias: _column(value, spec.dtype, plain=plain)}
-    for alias in sorted(specs):
+        return {alias: _column(filled(value, defaults.get(alias)), spec.dtype, plain=plain)}
+    for alias in sorted(specs.keys() - defaults.keys()):
         if alias not in value:
             raise invalid(f"Missing named input: {alias} in 'inputs' object.")
-    return {alias: _column(value[alias], spec.dtype, plain=plain) for alias, spec in specs.items()}
+    return {
+        alias: _column(filled(value[alias], defaults.get(alias)), spec.dtype, plain=plain)
+        for alias, spec in specs.items()
+        if alias in value
+    }
 
 
 def _column(value: Any, dtype: str, *, plain: bool) -> Array:

@@ -89,3 +89,34 @@ def test_the_gates_judge_on_the_test_split_where_there_is_one() -> None:
     assert load_config(path, ["data.ratios={train: 8, eval: 2, test: 0}"]).evaluation_split == "eval"
     with pytest.raises(ConfigError, match=r"evaluate\.split is 'nope'"):
         load_config(path, ["evaluate.split=nope"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("classes: ", "classes: [yes, no] #", r"data\.classes\.0: YAML reads yes, no, .* put it in quotes"),
+        ("classes: ", "classes: [1, 2] #", r'data\.classes\.0: YAML reads this as 1, .* such as "1"'),
+        ("model_name: ", "model_name: twice\nmodel_name: ", "the key 'model_name' is there twice"),
+    ],
+)
+def test_what_yaml_reads_otherwise_than_meant_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(_changed(tmp_path, old, new))
+
+
+def test_an_empty_section_is_one_of_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text((REPOSITORY / "configs" / "digits.yaml").read_text() + "\nkubeflow:\n")
+    assert load_config(path) == load_config(REPOSITORY / "configs" / "digits.yaml")
+
+
+def test_a_folder_and_other_encodings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a folder; name the YAML file"):
+        load_config(tmp_path)
+    path = tmp_path / "utf16.yaml"
+    path.write_text("model_name: x\n", encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"utf16\.yaml: not UTF-8"):
+        load_config(path)
+    text = (REPOSITORY / "configs" / "digits.yaml").read_text()
+    path.write_text(text, encoding="utf-8-sig")
+    assert load_config(path) == load_config(REPOSITORY / "configs" / "digits.yaml")

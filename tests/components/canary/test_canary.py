@@ -46,11 +46,11 @@ def test_another_answer_fails(model_dir: Path) -> None:
 
 
 def test_blank_or_too_few_golden_requests_fail(model_dir: Path) -> None:
-    none = run_canary(model_dir, Golden({}, {}, wanted=64, reason="no example has a value for 'x'"), QUICK)
+    none = run_canary(model_dir, Golden({}, {}, fault="no example has a value for 'x'"), QUICK)
     assert [check.sentence() for check in none.failures] == [
         "golden requests: no example has a value for 'x'"
     ]
-    few = run_canary(model_dir, Golden({"x": X}, {"y": X / 2 + 2}, wanted=64), QUICK)
+    few = run_canary(model_dir, Golden({"x": X}, {"y": X / 2 + 2}, fault="8 of 64 are there"), QUICK)
     assert "8 of 64" in few.failures[0].sentence()
 
 

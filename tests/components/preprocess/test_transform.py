@@ -3,20 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.modules import ModuleError
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.transform import InputError, dense, preprocessing_fn
+from components.preprocess.transform import InputError, preprocessing_fn, raw_features
 
 OWN = """
 import tensorflow as tf
 
 def preprocessing_fn(inputs):
     assert set(inputs) == {"name", "sizes"}, sorted(inputs)
-    return {"length": tf.strings.length(inputs["name"]), "sum": tf.reduce_sum(inputs["sizes"], axis=1)}
+    assert isinstance(inputs["name"], tf.SparseTensor), "a feature with gaps"
+    name = tf.sparse.to_dense(inputs["name"], default_value="")[:, 0]
+    return {"length": tf.strings.length(name), "sum": tf.reduce_sum(inputs["sizes"], axis=1)}
 """
 
 
@@ -36,7 +37,7 @@ def run(tmp_path: Path, source: str, inputs: tuple[str, ...] = ("name", "sizes")
     return preprocessing_fn(batch(), {"config": config.model_dump_json(), "label": "label"})
 
 
-def test_a_function_of_ones_own_gets_its_inputs_dense_and_the_label_passes_as_it_is(tmp_path: Path) -> None:
+def test_a_function_of_ones_own_gets_gaps_as_they_are_and_the_label_passes_as_it_is(tmp_path: Path) -> None:
     outputs = run(tmp_path, OWN)
     assert sorted(outputs) == ["label", "length", "sum"]
     assert outputs["length"].numpy().tolist() == [3, 0], "an absent text is empty"
@@ -59,20 +60,35 @@ def test_a_file_without_the_function_is_named(tmp_path: Path) -> None:
         run(tmp_path, "")
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (tf.SparseTensor([[1, 0]], ["a"], [2, 1]), [b"", b"a"]),
-        (tf.SparseTensor([[0, 0]], tf.constant([7], tf.int64), [2, 1]), [7, 0]),
-        (tf.SparseTensor([[0, 0], [0, 1]], [1.5, 2.5], [2, 2]), [1.5, 0.0]),
-        (tf.SparseTensor(np.zeros([0, 2], np.int64), tf.constant([], tf.string), [2, 0]), [b"", b""]),
-        (tf.constant([["a"], ["b"]]), [b"a", b"b"]),
-        (tf.constant([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
-        (tf.constant([1, 2]), [1, 2]),
-    ],
-)
-def test_single_values_become_a_vector_and_absent_ones_empty_or_0(value: Any, expected: list[Any]) -> None:
-    assert dense(value).numpy().tolist() == expected
+def test_lists_keep_all_their_values_and_single_values_become_a_vector() -> None:
+    lists = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], [1.5, 2.5, 3.5], [2, 2])
+    raw = raw_features(
+        {"lists": lists, "single": tf.constant([["a"], ["b"]]), "pair": tf.constant([[1, 2], [3, 4]])},
+        PreprocessConfig(module="own.py", inputs=("lists", "single", "pair")),
+    )
+    assert tf.sparse.to_dense(raw["lists"]).numpy().tolist() == [[1.5, 2.5], [3.5, 0.0]]
+    assert raw["single"].numpy().tolist() == [b"a", b"b"]
+    assert raw["pair"].numpy().tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_function_that_cannot_take_gaps_is_told_so_and_what_to_do(tmp_path: Path) -> None:
+    source = "import tensorflow as tf\n\ndef preprocessing_fn(inputs):\n    return {'x': tf.stack(inputs['name'])}\n"
+    with pytest.raises(
+        InputError, match=r"own\.py: preprocessing_fn fails, with 'name' as SparseTensors.*missing"
+    ):
+        run(tmp_path, source)
+
+
+def test_an_indicator_may_not_have_an_inputs_name() -> None:
+    config = PreprocessConfig.model_validate(
+        {"module": "own.py", "inputs": ["a"], "missing": {"a": {"fill_value": 0, "add_indicator": True}}}
+    )
+    gaps = tf.SparseTensor([[0, 0]], [1], [2, 1])
+    raw = raw_features({"a": gaps}, config)
+    assert raw["a"].numpy().tolist() == [1, 0]
+    assert raw["a_missing"].numpy().tolist() == [0, 1]
+    with pytest.raises(InputError, match="a wants an indicator 'a_missing', which is an input"):
+        raw_features({"a": gaps, "a_missing": gaps}, config)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +100,11 @@ def test_single_values_become_a_vector_and_absent_ones_empty_or_0(value: Any, ex
         ({"module": "sound"}, "module is one of image, text or the path of a .py file"),
         ({"module": "text", "inputs": ()}, "at least 1"),
         ({"module": "text", "vocabulary_size": 0}, "greater than or equal to 1"),
+        ({"module": "a.py", "inputs": ("a", "a")}, "inputs names .'a'. twice"),
+        ({"module": "a.py", "missing": {"b": "mean"}}, "missing names .'b'., which inputs does not"),
+        ({"module": "a.py", "missing": {"a": {"add_indicator": True}}}, "give one of strategy"),
+        ({"module": "a.py", "missing": {"a": {"strategy": "mean", "fill_value": 0}}}, "give one of strategy"),
+        ({"module": "image", "image_shape": (8, 8, 1), "missing": {"a": ""}}, "no effect with module image"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(fields: dict[str, Any], said: str) -> None:

@@ -4,13 +4,16 @@ from typing import Any
 import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.schema.config import Comparator, SchemaConfig
 from components.schema.infer import (
     SchemaError,
+    _in_order,
     add_comparators,
     classes_of,
     infer,
+    make_optional,
     read_schema,
     read_statistics,
     write_schema,
@@ -45,6 +48,22 @@ GOOD: dict[str, list[Any]] = {
     "colour": ["red"] * 8,
     "label": ["a", "b"] * 4,
 }
+
+
+def test_whole_numbers_are_ordered_as_numbers() -> None:
+    assert _in_order(["10", "9", "-1", "1"]) == ["-1", "1", "9", "10"]
+    assert _in_order(["10", "9", "b"]) == ["10", "9", "b"]
+
+
+def test_an_optional_feature_keeps_the_number_of_its_values() -> None:
+    schema = schema_pb2.Schema()
+    schema.feature.add(name="pair").shape.dim.add(size=2)
+    schema.feature.add(name="other").shape.dim.add(size=1)
+    make_optional(schema, ["pair"])
+    pair, other = schema.feature
+    assert not pair.HasField("shape")
+    assert (pair.value_count.min, pair.value_count.max) == (2, 2)
+    assert other.HasField("shape")
 
 
 def test_classes_are_those_observed_sorted_or_those_configured_in_their_order(statistics: Any) -> None:

@@ -32,7 +32,10 @@ def _preprocessed(tmp_path: Path, config: PreprocessConfig) -> Any:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(RAW))
+    schema = schema_utils.schema_from_feature_spec(RAW)
+    for feature in schema.feature:
+        feature.value_count.max = 1
+    metadata = dataset_metadata.DatasetMetadata(schema)
     rows = [{"text": [text], "count": [i], "label": ["yes"]} for i, text in enumerate(TEXTS)]
     custom = {"config": config.model_dump_json(), "label": "label"}
     options = PipelineOptions(["--runner=FnApiRunner", "--no_pipeline_type_check"])

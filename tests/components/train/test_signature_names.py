@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.train.export import add_signatures
 from components.train.signature_names import aliases
+from components.train.signatures import add_signatures
 from serving.engine.saved_model import load
 
 NAMES = [

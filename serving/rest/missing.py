@@ -1,0 +1,34 @@
+"""null in a request, and lists of different lengths, for inputs that the signature has a default for."""
+
+from typing import Any
+
+from serving.messages.dtypes import Array
+
+
+def is_mark(default: Array) -> bool:
+    """Tell whether a default is for one value of one example, so that it can stand for any of them."""
+    return default.shape in ((1,), (1, 1))
+
+
+def filled(values: Any, default: Array | None) -> Any:
+    """Put an input's default in the place of null, and at the end of every list that is shorter than the longest.
+
+    Args:
+        values: the JSON values of one input, an entry for each example.
+        default: of the input, for one example: [1] for single values, [1, 1] for lists. Without one, or with one of
+            another form, the values stay as they are.
+    """
+    if default is None or not is_mark(default) or not isinstance(values, list):
+        return values
+    mark = default.ravel().tolist()[0]
+    if isinstance(mark, bytes):
+        mark = mark.decode("utf-8", "surrogateescape")
+    if default.ndim == 1:
+        return [mark if value is None else value for value in values] if None in values else values
+    rows = [[] if value is None else value for value in values]
+    if not all(isinstance(row, list) for row in rows):
+        return values  # which the conversion tells
+    longest = max(1, *(len(row) for row in rows)) if rows else 1
+    return [
+        [*(mark if item is None else item for item in row), *[mark] * (longest - len(row))] for row in rows
+    ]
