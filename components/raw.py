@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.listing import listed
 from components.names import SPLIT_PREFIX
 from serving.engine.signature import Signature
 
@@ -48,7 +49,7 @@ def golden_examples(files: Sequence[str], signature: Signature, count: int) -> t
     required = [name for name in signature.inputs if name not in signature.defaults]
     whole: list[Any] = []
     gaps: list[Any] = []
-    total = 0
+    total, enough = 0, count // 4 if signature.defaults else 0
     for record in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
         total += 1
         example = tf.train.Example.FromString(record)
@@ -56,22 +57,20 @@ def golden_examples(files: Sequence[str], signature: Signature, count: int) -> t
             group = whole if all(_values(example, name) for name in signature.inputs) else gaps
             if len(group) < count:
                 group.append(example)
+        if len(whole) == count and len(gaps) >= enough:
+            break
     some = gaps[: max(count // 4, count - len(whole))]
     chosen = [*whole[: count - len(some)], *some]
     blank = [name for name in signature.inputs if not any(_values(example, name) for example in chosen)]
     if chosen and blank:
-        return chosen, f"no example chosen has a value for {_named(blank)}: is the column empty?"
+        return chosen, f"no example chosen has a value for {listed(blank)}: is the column empty?"
     if len(chosen) < min(count, total) or not chosen:
         return chosen, (
             f"{len(chosen)} of {total} examples have a value for each input that the model requires "
-            f"({_named(required)}), and {min(count, total)} are to be asked: fill the gaps in the data, or lower "
+            f"({listed(required)}), and {min(count, total)} are to be asked: fill the gaps in the data, or lower "
             "canary.golden_requests"
         )
     return chosen, ""
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def raw_inputs(examples: Sequence[Any], signature: Signature) -> dict[str, np.ndarray[Any, Any]]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent
 from components.optimize.saved_model import write_preprocessing
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.text import FIRST_WORD, VOCABULARY
+from components.train.signatures import is_optional
 from serving.engine.open import PREPROCESSING
 from serving.engine.preprocessing import engine
 from serving.engine.preprocessing.spec import ImageSpec, Spec, TextSpec, write_spec
@@ -61,7 +61,7 @@ def _spec(parent: Parent, config: PreprocessConfig, folder: Path) -> Spec | None
 
     folder.mkdir()
     transform = tft.TFTransformOutput(parent.transform)
-    if not isinstance(transform.raw_feature_spec()[parent.inputs[0]], tf.io.FixedLenFeature):
+    if is_optional(transform.raw_feature_spec()[parent.inputs[0]]):
         return None  # what a request may leave out, the SavedModel's signature says
     if config.module == "image" and config.image_shape:
         return ImageSpec(feature=parent.inputs[0], shape=config.image_shape)

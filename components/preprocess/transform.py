@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.listing import listed
 from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
@@ -79,7 +80,7 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
         gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
         if not gaps:
             raise
-        named = ", ".join(map(repr, gaps[:5])) + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else "")
+        named = listed([repr(name) for name in gaps], 5)
         raise InputError(
             f"{module}: preprocessing_fn fails, with {named} as SparseTensors: not every example has exactly one "
             f"value. Set preprocess.missing, such as {{{gaps[0]}: most_frequent}}, or handle the gaps in the function: "

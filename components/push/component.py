@@ -77,7 +77,8 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     warmup = folder / Path(WARMUP_FILE).name
     signature = signatures[DEFAULT_SIGNATURE]
     real, _ = golden_examples(example_files(examples.uri, "eval"), signature, 8)
-    write_warmup(model_name, signature, real, (1, 8), warmup)
+    if real:
+        write_warmup(model_name, signature, real, (1, 8), warmup)
     try:
         outcome = push(
             config.bucket,
@@ -93,7 +94,7 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
             variant=model.get_string_custom_property(VARIANT_PROPERTY) or FLOAT,
             signatures=sorted(signatures),
             keep=config.keep,
-            warmup=warmup,
+            warmup=warmup if real else None,
         )
         done = PushOutcome(
             version=outcome.release.version,

@@ -25,7 +25,7 @@ def raw_specs(transform: Any, inputs: Sequence[str]) -> tuple[dict[str, Any], li
     spec = transform.raw_feature_spec()
     single = {f.name for f in transform.raw_metadata.schema.feature if f.value_count.max == 1}
     raw_spec = {name: spec[name] for name in inputs}
-    return raw_spec, [name for name in inputs if _is_optional(raw_spec[name]) and name not in single]
+    return raw_spec, [name for name in inputs if is_optional(raw_spec[name]) and name not in single]
 
 
 def add_signatures(
@@ -51,7 +51,7 @@ def add_signatures(
 
     names = aliases(raw_spec)
     shapes = {name: [None, None] if name in lists else _shape(spec) for name, spec in raw_spec.items()}
-    optional = [name for name, spec in raw_spec.items() if _is_optional(spec)]
+    optional = [name for name, spec in raw_spec.items() if is_optional(spec)]
     # Traced with arguments by name; an input signature only lists positions.
     by_name = tf.function(serving_default)
     by_name.get_concrete_function(
@@ -77,13 +77,14 @@ def add_signatures(
     archive.write_out = write_exact
 
 
-def _is_optional(spec: Any) -> bool:
+def is_optional(spec: Any) -> bool:
+    """Tell whether an example may lack a feature that is parsed so, or have several values of it."""
     return isinstance(spec, tf.io.VarLenFeature)
 
 
 def _shape(spec: Any) -> list[int | None]:
     """Return the shape that a client sends: a single value needs no inner dimension."""
-    if _is_optional(spec) or list(spec.shape) in ([], [1]):
+    if is_optional(spec) or list(spec.shape) in ([], [1]):
         return [None]
     return [None, *spec.shape]
 
@@ -112,7 +113,7 @@ def _same_batch(values: dict[str, tf.Tensor], optional: Collection[str]) -> dict
 
 def _as_parsed(value: tf.Tensor, spec: Any) -> Any:
     """Give a client's tensor the form that parsing a tf.Example gives."""
-    if not _is_optional(spec):
+    if not is_optional(spec):
         return tf.reshape(value, [-1, *spec.shape])
     rows = value[:, None] if value.shape.rank == 1 else value
     there = ~tf.math.is_nan(rows) if spec.dtype.is_floating else tf.not_equal(rows, _missing(spec.dtype))

@@ -84,6 +84,7 @@ def _from_rows(instances: list[Any], signature: Signature, *, plain: bool) -> di
             if _is_named(item):
                 raise invalid(f"Expecting value/list but got object at item {position} of input list")
         return {alias: _stack(instances, spec.dtype, "")}
+    required = specs.keys() - defaults.keys()
     for position, item in enumerate(instances):
         if not _is_named(item):
             raise invalid(f"Expecting object but got list at item {position} of input list")
@@ -93,7 +94,7 @@ def _from_rows(instances: list[Any], signature: Signature, *, plain: bool) -> di
                     f"Failed to process element: {position} key: {key} of 'instances' list. Error: "
                     f"INVALID_ARGUMENT: JSON object: does not have named input: {key}"
                 )
-        if item.keys() != specs.keys() and not item.keys() >= specs.keys() - defaults.keys():
+        if not item.keys() >= required:
             raise invalid(
                 f"Failed to process element: {position} of 'instances' list. JSON object: "
                 f"{debug_string(item)} keys must be equal to: {','.join(sorted(specs))}"

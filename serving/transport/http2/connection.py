@@ -2,7 +2,8 @@
 
 It is an implementation of our own because every other one for asyncio costs more than the models that are served:
 `docs/serving.md` has the comparison. A client's error ends its stream or the connection, as RFC 9113 says.
-`receiving.py` handles the incoming frames, `sending.py` the outgoing ones.
+`receiving.py` handles the incoming frames, `sending.py` the outgoing ones; what is left is one object's life from start
+to drain, which is why it is one file.
 """
 
 import asyncio

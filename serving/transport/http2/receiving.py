@@ -1,4 +1,7 @@
-"""The receiving side of a connection: checks each frame, as RFC 9113 says, and dispatches it."""
+"""The receiving side of a connection: checks each frame, as RFC 9113 says, and dispatches it.
+
+It is long because it has a short method for each of ten frame types, which share the checks around them.
+"""
 
 import asyncio
 from collections.abc import Callable

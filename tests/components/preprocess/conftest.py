@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-import apache_beam as beam
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tensorflow_transform.tf_metadata import schema_utils
 
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.transform import preprocessing_fn
+from tests.components.analysis import analyzed
 
 TEXTS = ("the plot was good", "The plot was GOOD, good!", "the plot: don't", "été", "ÉTÉ", "")
 CONFIG = PreprocessConfig(module="text", inputs=("text",), vocabulary_size=5, max_length=4)
@@ -35,12 +33,7 @@ class Words:
 def words(tmp_path_factory: pytest.TempPathFactory) -> Words:
     folder = tmp_path_factory.mktemp("words")
     spec = {"text": tf.io.VarLenFeature(tf.string), "label": tf.io.FixedLenFeature([1], tf.string)}
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
     custom = {"config": CONFIG.model_dump_json(), "label": "label"}
-    options = PipelineOptions(["--runner=FnApiRunner", "--no_pipeline_type_check"])
-    with beam.Pipeline(options=options) as p, tft_beam.Context(temp_dir=str(folder / "tmp")):
-        rows = p | beam.Create([{"text": [text], "label": ["yes"]} for text in TEXTS])
-        function = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: preprocessing_fn(inputs, custom))
-        _ = function | tft_beam.WriteTransformFn(str(folder / "graph"))
-        _ = metadata | tft_beam.WriteMetadata(str(folder / "graph" / "metadata"), p)
-    return Words(tft.TFTransformOutput(str(folder / "graph")))
+    rows = [{"text": [text], "label": ["yes"]} for text in TEXTS]
+    schema = schema_utils.schema_from_feature_spec(spec)
+    return Words(analyzed(folder, schema, rows, lambda inputs: preprocessing_fn(inputs, custom)))

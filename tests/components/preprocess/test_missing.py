@@ -3,17 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tensorflow_transform.tf_metadata import schema_utils
 
 from components.preprocess.config import Missing, PreprocessConfig
 from components.preprocess.missing import MissingError, fill
 from components.preprocess.transform import raw_features
+from tests.components.analysis import analyzed
 
 TRAIN: list[dict[str, list[Any]]] = [
     {"age": [1.0], "rooms": [1], "town": ["Bonn"], "fare": [0.125], "pair": [1.0, 2.0], "floor": [4]},
@@ -38,14 +35,9 @@ TYPES["floor"] = tf.int64
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("missing")
     spec = {name: tf.io.VarLenFeature(dtype) for name, dtype in TYPES.items()}
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    options = PipelineOptions(["--runner=FnApiRunner", "--no_pipeline_type_check"])
-    with beam.Pipeline(options=options) as p, tft_beam.Context(temp_dir=str(folder / "tmp")):
-        data = (p | beam.Create(TRAIN), metadata)
-        function = data | tft_beam.AnalyzeDataset(lambda inputs: raw_features(inputs, CONFIG))
-        _ = function | tft_beam.WriteTransformFn(str(folder / "graph"))
-        _ = metadata | tft_beam.WriteMetadata(str(folder / "graph" / "metadata"), p)
-    return tft.TFTransformOutput(str(folder / "graph")).transform_features_layer()
+    schema = schema_utils.schema_from_feature_spec(spec)
+    transform = analyzed(folder, schema, TRAIN, lambda inputs: raw_features(inputs, CONFIG))
+    return transform.transform_features_layer()
 
 
 def test_gaps_get_what_the_training_rows_say_and_values_stay(layer: Any) -> None:

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tensorflow_transform.tf_metadata import schema_utils
 
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.transform import preprocessing_fn
@@ -17,6 +15,7 @@ from components.train.export import export, keras_of
 from components.train.fit import ModelError, build
 from components.train.inputs import feature_specs
 from serving.engine.saved_model import load
+from tests.components.analysis import analyzed
 
 CLASSES = ["no", "yes"]
 TEXTS = ["good film", "bad, bad film!", "", "good good unknown"]
@@ -29,22 +28,14 @@ RAW = {
 
 def _preprocessed(tmp_path: Path, config: PreprocessConfig) -> Any:
     """Run tf.Transform on the texts and return its TFTransformOutput."""
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
     schema = schema_utils.schema_from_feature_spec(RAW)
     for feature in schema.feature:
         feature.value_count.max = 1
-    metadata = dataset_metadata.DatasetMetadata(schema)
-    rows = [{"text": [text], "count": [i], "label": ["yes"]} for i, text in enumerate(TEXTS)]
+    rows: list[dict[str, list[Any]]] = [
+        {"text": [text], "count": [i], "label": ["yes"]} for i, text in enumerate(TEXTS)
+    ]
     custom = {"config": config.model_dump_json(), "label": "label"}
-    options = PipelineOptions(["--runner=FnApiRunner", "--no_pipeline_type_check"])
-    with beam.Pipeline(options=options) as p, tft_beam.Context(temp_dir=str(tmp_path / "tmp")):
-        data = (p | beam.Create(rows), metadata)
-        function = data | tft_beam.AnalyzeDataset(lambda inputs: preprocessing_fn(inputs, custom))
-        _ = function | tft_beam.WriteTransformFn(str(tmp_path / "graph"))
-        _ = metadata | tft_beam.WriteMetadata(str(tmp_path / "graph" / "metadata"), p)
-    return tft.TFTransformOutput(str(tmp_path / "graph"))
+    return analyzed(tmp_path, schema, rows, lambda inputs: preprocessing_fn(inputs, custom))
 
 
 @pytest.fixture(scope="module")
