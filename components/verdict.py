@@ -15,13 +15,13 @@ class Check(Section):
     Attributes:
         metric: what was measured.
         slice: the examples on which it was measured.
-        status: `undecided` if the slice has too few examples, or the metric no value; that never fails a verdict.
+        status: `undecided` if the examples are too few, or the metric has no value; that never fails a verdict.
         examples: how many examples the slice has.
         value: the metric's value.
         direction: on which side of `bound` the value must be.
         bound: the limit of `value`; in a comparison it is derived from `baseline_value`.
         baseline_value: the same metric of the model compared with.
-        interval: the 95 % confidence interval of `value`, if the configuration asks for one.
+        interval: the 95 % confidence interval of `value`.
         message: the reason in words, if the numbers do not tell it.
     """
 
@@ -85,7 +85,8 @@ class Verdict(Section):
     def headline(self) -> str:
         """Describe the outcome in one line."""
         counts = {s: sum(c.status == s for c in self.checks) for s in ("passed", "failed", "undecided")}
-        tail = f", {counts['undecided']} undecided" if counts["undecided"] else ""
+        undecided = [check for check in self.checks if check.status == "undecided"]
+        tail = f", {len(undecided)} undecided ({undecided[0].message})" if undecided else ""
         if self.passed:
             if self.summary:
                 return self.summary

@@ -164,6 +164,7 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
         for override in overrides or []:
             _override(raw, override)
         renamed.move(raw, "--set")  # a mapping given there can hold old names too
+        renamed.drop(raw, source)
     except renamed.BothNamesError as error:
         raise ConfigError(str(error)) from None
     # `train:` with nothing below it is a section of defaults.

@@ -100,6 +100,7 @@ def build(config: Config) -> list[Any]:
         baseline=baseline.outputs["baseline"],
         evaluate_config=config.evaluate.model_dump_json(),
         split=config.evaluation_split,
+        split_rule=split,
         label=label,
         code_digest=code_digest("components.evaluate.component"),
     )
@@ -147,9 +148,12 @@ def build(config: Config) -> list[Any]:
     pusher = Pusher(
         model=released,
         examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
         **verdicts,
         model_name=config.model_name,
         push_config=config.push.model_dump_json(),
+        label=label,
+        split_rule=split,
         lineage=json.dumps(
             {"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}
         ),

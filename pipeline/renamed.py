@@ -1,4 +1,4 @@
-"""Keys of the configuration that have another name today: the old one still works, with a warning."""
+"""Keys of the configuration that have another name today, or none: the old one still works, with a warning."""
 
 import logging
 from collections.abc import Mapping
@@ -11,6 +11,9 @@ log = logging.getLogger("slipway.config")
 
 #: The old path of a key or section → its path today, such as "train.rounds": "train.epochs". A line stays for good.
 RENAMED: dict[str, str] = {}
+
+#: The path of a key that there is no more → what became of it. A line stays for good.
+REMOVED: dict[str, str] = {"evaluate.confidence_intervals": "every value has an interval now"}
 
 
 class BothNamesError(UserError, ValueError):
@@ -44,14 +47,24 @@ def move(raw: dict[str, Any], source: str, table: Mapping[str, str] = RENAMED) -
         new_section[new_last] = section.pop(last)
         if parents and not section:  # the section itself may be one that there is no more
             del (_section(raw, parents[:-1]) or {})[parents[-1]]
-        _warn(source, old, new)
+        _warn(source, _renamed(old, new))
+
+
+def drop(raw: dict[str, Any], source: str, table: Mapping[str, str] = REMOVED) -> None:
+    """Leave out of a configuration what is no key any more, with a warning; the arguments are those of `move`."""
+    for path, became in table.items():
+        *parents, last = path.split(".")
+        section = _section(raw, parents)
+        if section is not None and last in section:
+            del section[last]
+            _warn(source, f"{path} has no effect: {became}; remove it")
 
 
 def current(path: str, source: str, table: Mapping[str, str] = RENAMED) -> str:
     """Return what the path of a key is today; a path below a renamed section counts too."""
     for old, new in table.items():
         if path == old or path.startswith(f"{old}."):
-            _warn(source, old, new)
+            _warn(source, _renamed(old, new))
             return new + path.removeprefix(old)
     return path
 
@@ -66,6 +79,10 @@ def _section(raw: dict[str, Any], path: list[str], make: bool = False) -> dict[s
     return raw
 
 
+def _renamed(old: str, new: str) -> str:
+    return f"{old} is called {new} now; the old name still works"
+
+
 @cache  # one file is parsed several times in a process
-def _warn(source: str, old: str, new: str) -> None:
-    log.warning("%s: %s is called %s now; the old name still works", source, old, new)
+def _warn(source: str, message: str) -> None:
+    log.warning("%s: %s", source, message)

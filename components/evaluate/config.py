@@ -50,15 +50,32 @@ class Threshold(Section):
         return self
 
     @property
+    def bound(self) -> float | None:
+        """The absolute bound, on the side that fits the metric; None if there is none."""
+        return self.upper_bound if self.metric in LOWER_IS_BETTER else self.lower_bound
+
+    @property
     def name(self) -> str:
         """The metric's name in a verdict, with its class if it has one."""
         return f"{self.metric} of {self.class_name}" if self.class_name else self.metric
 
 
+class Waiver(Section):
+    """Leave to release a model that cannot be compared with the latest release, recorded with the new one.
+
+    It counts for that version only, and only where the comparison cannot be made.
+    """
+
+    version: int = Field(ge=1, description="the released version that is not compared with")
+    reason: str = Field(min_length=1, description="why that is right, for those who read it later")
+
+
 class EvaluateConfig(Section):
     """Gate 1: what a candidate must reach to be released.
 
-    `split` is the split that is judged: `test` if there is one, else `eval`.
+    `split` is the split that is judged: `test` if there is one, else `eval`. Every value is reported with its 95 %
+    interval. A drop against the latest release fails only if it is more than chance, which is judged example by example
+    (exact McNemar test for shares); where the examples are too few to tell, the check is undecided.
     """
 
     thresholds: tuple[Threshold, ...] = Field(
@@ -66,7 +83,12 @@ class EvaluateConfig(Section):
     )
     slices: tuple[str, ...] = Field((), description="more features to report by, without a requirement")
     min_examples: int = Field(30, ge=1, description="a slice with fewer examples than this decides nothing")
-    confidence_intervals: bool = Field(False, description="report 95 % intervals (jackknife; takes longer)")
+    undecided: Literal["pass", "refuse"] = Field(
+        "pass", description="what becomes of a comparison that the examples are too few for"
+    )
+    baseline_waiver: Waiver | None = Field(
+        None, description="if the latest release cannot run on this data: its version, and why that is right"
+    )
     batch_size: int = Field(256, ge=1, description="examples per batch of predictions")
     split: str | None = Field(None, description="the split to judge on (default: test, else eval)")
 

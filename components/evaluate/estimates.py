@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import sparse, stats
 
 from components.evaluate.answers import Answers, Ids, Mask, Numbers
 from components.evaluate.config import LOWER_IS_BETTER
@@ -20,6 +20,8 @@ from components.evaluate.paired import Comparison
 RESAMPLES = 1000
 #: The same examples give the same interval.
 SEED = 1
+#: So many weights of examples are in memory at once.
+_MOST_WEIGHTS = 10_000_000
 #: What Keras clips probabilities to before it takes their logarithm.
 _LEAST_PROBABILITY = 1e-7
 
@@ -49,13 +51,14 @@ def interval(want: Wanted, answers: Answers, model: str, rows: Mask) -> tuple[fl
     if want.metric == "precision" and want.class_id is not None:
         answered = chosen == want.class_id
         return _wilson(int((labels[answered] == want.class_id).sum()), int(answered.sum()))
-    if (each := _contributions(want, answers, model, rows)) is not None:
+    every = range(answers.classes)
+    if (each := _contributions(want, answers, model, rows, every)) is not None:
         if len(each) < 2 or np.isnan(each).any():
             return None
         half = 1.96 * _error_of_mean(each)
         high = np.inf if want.metric == "loss" else 1.0
         return max(float(each.mean()) - half, 0.0), min(float(each.mean()) + half, high)
-    (sampled,) = _resampled(want, labels, [chosen], answers.classes)
+    (sampled,) = _resampled(want, labels, [chosen], answers.classes, every)
     if np.isnan(sampled).all():
         return None
     low, high = np.nanquantile(sampled, (0.025, 0.975))
@@ -63,7 +66,12 @@ def interval(want: Wanted, answers: Answers, model: str, rows: Mask) -> tuple[fl
 
 
 def compare(
-    want: Wanted, answers: Answers, candidate: str, baseline: str, rows: Mask
+    want: Wanted,
+    answers: Answers,
+    candidate: str,
+    baseline: str,
+    rows: Mask,
+    known: Sequence[int] | None = None,
 ) -> Comparison | None:
     """Compare two models in a metric on the same examples; None where one of them has no value.
 
@@ -73,7 +81,12 @@ def compare(
         candidate: the name of the model that is judged.
         baseline: the name of the model that it is compared with.
         rows: the examples, bool [examples].
+        known: the ids of the classes that both models know, of which the labels of these examples are; all if None.
     """
+    if known is None:
+        known = range(answers.classes)
+    if not rows.any() or (want.class_id is not None and want.class_id not in known):
+        return None
     labels = answers.labels[rows]
     mine, its = answers.chosen[candidate][rows], answers.chosen[baseline][rows]
     right, was_right = _hits(want, labels, mine), _hits(want, labels, its)
@@ -89,16 +102,16 @@ def compare(
             error=float(np.sqrt(worse + better)) / len(right),
             changed=(worse, better),
         )
-    each = _contributions(want, answers, candidate, rows)
-    its_each = _contributions(want, answers, baseline, rows)
+    each = _contributions(want, answers, candidate, rows, known)
+    its_each = _contributions(want, answers, baseline, rows, known)
     if each is not None and its_each is not None:
         value, other = float(each.mean()), float(its_each.mean())
         error = _error_of_mean(each - its_each)
     else:
         ones = np.ones((1, len(labels)))
-        value = float(_ratios(want, labels, mine, answers.classes, ones)[0])
-        other = float(_ratios(want, labels, its, answers.classes, ones)[0])
-        sampled, its_sampled = _resampled(want, labels, [mine, its], answers.classes)
+        value = float(_ratios(want, labels, mine, answers.classes, known, ones)[0])
+        other = float(_ratios(want, labels, its, answers.classes, known, ones)[0])
+        sampled, its_sampled = _resampled(want, labels, [mine, its], answers.classes, known)
         error = float(np.nanstd(sampled - its_sampled))
     if np.isnan(value) or np.isnan(other):
         return None
@@ -115,7 +128,9 @@ def _hits(want: Wanted, labels: Ids, chosen: Ids) -> Mask | None:
     return None
 
 
-def _contributions(want: Wanted, answers: Answers, model: str, rows: Mask) -> Numbers | None:
+def _contributions(
+    want: Wanted, answers: Answers, model: str, rows: Mask, known: Sequence[int]
+) -> Numbers | None:
     """Return a number for each example whose mean is the metric; None if the metric is no such mean."""
     if want.metric == "loss":
         given = answers.given[model][rows]
@@ -124,7 +139,7 @@ def _contributions(want: Wanted, answers: Answers, model: str, rows: Mask) -> Nu
     if want.metric != "auc":
         return None
     labels = answers.labels[rows]
-    ids = range(answers.classes) if want.class_id is None else (want.class_id,)
+    ids = known if want.class_id is None else (want.class_id,)
     total = np.zeros(len(labels))
     for class_id in ids:
         total += _placements(answers.scores(model, class_id)[rows], labels == class_id)
@@ -151,7 +166,9 @@ def _placements(scores: Numbers, positive: Mask) -> Numbers:
     return parts
 
 
-def _ratios(want: Wanted, labels: Ids, chosen: Ids, classes: int, weights: Numbers) -> Numbers:
+def _ratios(
+    want: Wanted, labels: Ids, chosen: Ids, classes: int, known: Sequence[int], weights: Numbers
+) -> Numbers:
     """Compute a ratio of counts once for each row of weights.
 
     Args:
@@ -159,6 +176,7 @@ def _ratios(want: Wanted, labels: Ids, chosen: Ids, classes: int, weights: Numbe
         labels: class ids, int64 [entries].
         chosen: class ids, or -1, int64 [entries].
         classes: how many there are.
+        known: the ids of those that a mean over classes is taken of.
         weights: how often each entry counts, float64 [resamples, entries].
 
     Returns:
@@ -174,6 +192,7 @@ def _ratios(want: Wanted, labels: Ids, chosen: Ids, classes: int, weights: Numbe
     if want.class_id is not None:
         one: Numbers = ratios[:, want.class_id]
         return one
+    ratios = ratios[:, list(known)]
     if len(ratios) == 1:
         return np.array([ratios.mean()])
     counted = ~np.isnan(ratios)
@@ -182,19 +201,30 @@ def _ratios(want: Wanted, labels: Ids, chosen: Ids, classes: int, weights: Numbe
 
 
 def _by_class(weights: Numbers, ids: Ids, classes: int) -> Numbers:
-    return np.stack([np.bincount(ids + 1, row, classes + 1)[1:] for row in weights])
+    """Sum the weights of each class, float64 [resamples, classes]; -1 is of no class."""
+    of_class = sparse.csr_array((ids >= 0, (np.maximum(ids, 0), np.arange(len(ids)))), (classes, len(ids)))
+    sums: Numbers = (of_class @ weights.T).T
+    return sums
 
 
-def _resampled(want: Wanted, labels: Ids, chosen: Sequence[Ids], classes: int) -> list[Numbers]:
+def _resampled(
+    want: Wanted, labels: Ids, chosen: Sequence[Ids], classes: int, known: Sequence[int]
+) -> list[Numbers]:
     """Return a ratio of counts of each model on the same resamples of the examples, float64 [resamples] each.
 
     Examples with equal labels and answers are interchangeable, so that a resample is one multinomial draw of their
     counts.
     """
     cells, counts = np.unique(np.stack([labels, *chosen]), axis=1, return_counts=True)
-    draws = np.random.default_rng(SEED).multinomial(len(labels), counts / len(labels), RESAMPLES)
-    weights = draws.astype(np.float64)
-    return [_ratios(want, cells[0], column, classes, weights) for column in cells[1:]]
+    random = np.random.default_rng(SEED)
+    found: list[list[Numbers]] = [[] for _ in chosen]
+    at_once = max(1, min(RESAMPLES, _MOST_WEIGHTS // len(counts)))
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        weights = random.multinomial(len(labels), counts / len(labels), size).astype(np.float64)
+        for column, of_model in zip(cells[1:], found, strict=True):
+            of_model.append(_ratios(want, cells[0], column, classes, known, weights))
+    return [np.concatenate(parts) for parts in found]
 
 
 def _error_of_mean(values: npt.NDArray[np.float64]) -> float:

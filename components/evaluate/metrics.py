@@ -47,7 +47,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Value:
-    """A metric's value on a slice, with the bounds of its 95 % interval if they were asked for."""
+    """A metric's value on a slice, with the bounds of its 95 % interval once they were computed (see `estimates`)."""
 
     value: float
     interval: tuple[float, float] | None = None
@@ -90,7 +90,7 @@ def _metrics_spec(want: Wanted, models: Sequence[str], num_classes: int) -> Any:
 
 
 def eval_config(
-    models: Sequence[str], wanted: Iterable[Wanted], slices: Sequence[str], num_classes: int, intervals: bool
+    models: Sequence[str], wanted: Iterable[Wanted], slices: Sequence[str], num_classes: int
 ) -> Any:
     """Make TFMA's configuration: every metric, of every model, on every value of every slice feature."""
     columns = [column(model) for model in models for column in (probabilities_column, choice_column)]
@@ -98,13 +98,11 @@ def eval_config(
         metrics=[config_pb2.MetricConfig(class_name="ExampleCount", config=f'"name": "{EXAMPLE_COUNT}"')],
         model_names=[probabilities_column(m) for m in models],
     )
-    config = config_pb2.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(name=c, label_key=LABEL, prediction_key=c) for c in columns],
         slicing_specs=[config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=[s]) for s in slices)],
         metrics_specs=[count, *(_metrics_spec(w, models, num_classes) for w in dict.fromkeys(wanted))],
     )
-    config.options.compute_confidence_intervals.value = intervals
-    return config
 
 
 def compute(pipeline: Any, predictions: Path, config: Any, output: Path) -> None:
@@ -155,8 +153,5 @@ def _slice(slice_key: Any) -> Slice:
 
 def _value(raw: dict[str, Any]) -> Value | None:
     """Read one value; None if TFMA gives none, as for the recall of a class that a slice lacks."""
-    bounded = raw.get("boundedValue")
-    value = float(bounded["value"] if bounded else raw.get("doubleValue", math.nan))
-    if math.isnan(value):
-        return None
-    return Value(value, (float(bounded["lowerBound"]), float(bounded["upperBound"])) if bounded else None)
+    value = float(raw.get("doubleValue", math.nan))
+    return None if math.isnan(value) else Value(value)

@@ -23,7 +23,7 @@ LEVEL = 0.05
 #: The probability with which the drop that is told as the smallest visible one would be seen.
 _POWER = 0.8
 #: Values are means of float32, so a bound that is missed by their rounding error alone is met.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ class Comparison:
         return max(factor * math.sqrt(sum(self.changed)), least) / self.examples
 
 
-def decide(found: Comparison, max_drop: float, comparisons: int = 1, share: bool = True) -> tuple[Status, str]:
+def decide(
+    found: Comparison, max_drop: float, comparisons: int = 1, share: bool = True
+) -> tuple[Status, str]:
     """Decide whether a model is worse than allowed, and say why if that is not plain from the numbers.
 
     Args:
@@ -99,7 +101,7 @@ def decide(found: Comparison, max_drop: float, comparisons: int = 1, share: bool
         share: whether the metric is a share, whose differences are told in points of a hundred.
     """
     level = LEVEL / comparisons
-    beyond = found.drop > max_drop + _ROUNDING
+    beyond = found.drop > max_drop + ROUNDING
     chance = found.chance()
     if max_drop < 0:
         # An improvement is demanded: one that is there and no chance.
@@ -119,7 +121,10 @@ def decide(found: Comparison, max_drop: float, comparisons: int = 1, share: bool
     if beyond and chance < level:
         return "failed", f"more than chance: {_counts(found)}p = {chance:.2g}"
     if beyond:
-        return "undecided", f"may be chance ({_counts(found)}p = {chance:.2g}): {_unseen(found, level, share)}"
+        return (
+            "undecided",
+            f"may be chance ({_counts(found)}p = {chance:.2g}): {_unseen(found, level, share)}",
+        )
     if max_drop == 0 or found.rules_out(2 * max_drop):
         return "passed", ""
     return "undecided", _unseen(found, level, share)

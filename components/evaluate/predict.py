@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +10,22 @@ import pyarrow as pa
 import tensorflow as tf
 
 from components.evaluate.metrics import LABEL, choice_column, probabilities_column
-from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
+from components.names import CLASS_ID, CLASS_NAME, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
 from components.outputs import OutputFaults, output_faults
 from serving.engine.base import Engine
-from serving.errors import UserError
+from serving.errors import UserError, from_engine
 
 
 class LabelError(UserError, ValueError):
     """An example's label is not one of the classes that the models know."""
+
+
+class ModelRunError(RuntimeError):
+    """A model cannot run on the examples; `model` is its name, the message the reason."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(reason)
+        self.model = model
 
 
 def serialized_batches(files: Sequence[str], batch_size: int) -> Iterator[npt.NDArray[np.object_]]:
@@ -63,11 +72,13 @@ def write_predictions(
     output: Path,
     *,
     quantized: Collection[str] = (),
+    own_classes: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, OutputFaults]:
     """Run every model on every example and write an Arrow file.
 
     A row holds the label's id, each model's probabilities and its choice (one-hot), and the slice features as
-    text; batch by batch, so that memory does not grow with the number of examples.
+    text; batch by batch, so that memory does not grow with the number of examples. The answers of a model with other
+    classes are put where the class of that name is; its choice of a class that is not among `classes` is all 0.
 
     Args:
         files: gzipped TFRecord files of raw examples.
@@ -78,10 +89,16 @@ def write_predictions(
         batch_size: examples in one call of a model.
         output: the file to write.
         quantized: the models whose answers may be rounded to 8 bits.
+        own_classes: by model, its classes in the order of its answers, where these are not `classes`.
 
     Returns:
         For each model, how many of its answers are not probabilities.
+
+    Raises:
+        LabelError: an example's label is not among the classes.
+        ModelRunError: a model does not run on the examples, or answers something else than it should.
     """
+    theirs = {name: tuple((own_classes or {}).get(name, classes)) for name in models}
     faults = dict.fromkeys(models, OutputFaults())
     writer = None
     with pa.OSFile(str(output), "wb") as sink:
@@ -92,12 +109,11 @@ def write_predictions(
                 **{name: _rows(np.array(text[name], object)[:, None]) for name in slices},
             }
             for name, model in models.items():
-                answers = model.run(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: batch})
-                probabilities = answers[PROBABILITIES].astype(np.float32)
+                probabilities = _answers(name, model, batch, theirs[name])
                 faults[name] += output_faults(probabilities, name in quantized)
-                columns[probabilities_column(name)] = _rows(probabilities)
                 choice = np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
-                columns[choice_column(name)] = _rows(choice)
+                columns[probabilities_column(name)] = _rows(_by_name(probabilities, theirs[name], classes))
+                columns[choice_column(name)] = _rows(_by_name(choice, theirs[name], classes))
             table = pa.table(columns)
             writer = writer or pa.ipc.new_file(sink, table.schema)
             writer.write_table(table)
@@ -107,20 +123,51 @@ def write_predictions(
     return faults
 
 
+def _answers(
+    name: str, model: Engine, batch: npt.NDArray[np.object_], own: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Run a model on serialized tf.Examples; float32 [batch, its own classes]."""
+    try:
+        answers = model.run(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: batch})
+    except Exception as error:  # an engine's errors are of many types
+        reason = from_engine(error).message.strip().partition("\n")[0]
+        raise ModelRunError(name, f"the {name} model does not run on the examples: {reason}") from error
+    probabilities = answers[PROBABILITIES].astype(np.float32)
+    if probabilities.shape != (len(batch), len(own)):
+        answered = list(probabilities.shape)
+        raise ModelRunError(
+            name, f"the {name} model answers {answered} for {len(batch)} examples of {len(own)} classes"
+        )
+    if CLASS_NAME in answers:
+        _check_names(name, answers, own)
+    return probabilities
+
+
+def _check_names(name: str, answers: Mapping[str, npt.NDArray[Any]], own: Sequence[str]) -> None:
+    for class_id, said in zip(
+        answers[CLASS_ID].ravel().tolist(), answers[CLASS_NAME].ravel().tolist(), strict=True
+    ):
+        if (text := said.decode(errors="replace")) != own[class_id]:
+            raise ModelRunError(
+                name, f"the {name} model calls class {class_id} {text!r}, and not {own[class_id]!r}"
+            )
+
+
+def _by_name(
+    values: npt.NDArray[np.float32], own: Sequence[str], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Put a column for each of the model's own classes where the class of that name is."""
+    if tuple(own) == tuple(classes):
+        return values
+    moved = np.zeros((len(values), len(classes)), np.float32)
+    for index, class_name in enumerate(own):
+        if class_name in classes:
+            moved[:, list(classes).index(class_name)] = values[:, index]
+    return moved
+
+
 def _rows(values: npt.NDArray[np.generic]) -> pa.Array:
     """Make an Arrow list column of a 2-D array, a list for each row."""
     kind = pa.binary() if values.dtype == object else pa.from_numpy_dtype(values.dtype)
     offsets = pa.array(np.arange(0, values.size + 1, values.shape[1], dtype=np.int32))
     return pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), kind))
-
-
-def confusion_matrix(predictions: Path, model: str, classes: int) -> npt.NDArray[np.int64]:
-    """Count examples by actual class (rows) and chosen class (columns), int64 [classes, classes]."""
-    matrix = np.zeros((classes, classes), np.int64)
-    with pa.OSFile(str(predictions)) as file, pa.ipc.open_file(file) as reader:
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            actual = batch.column(LABEL).flatten().to_numpy()
-            choice = batch.column(choice_column(model)).flatten().to_numpy().reshape(-1, classes).argmax(1)
-            np.add.at(matrix, (actual, choice), 1)
-    return matrix

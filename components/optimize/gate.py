@@ -1,12 +1,15 @@
-"""Gate 2 as pure functions: each variant's checks, and the pick among those that pass."""
+"""Gate 2 as pure functions: each variant's checks."""
 
 from collections.abc import Iterator, Sequence
 
-from components.evaluate.config import LOWER_IS_BETTER, EvaluateConfig, Threshold
+from components.evaluate.answers import Answers
+from components.evaluate.config import EvaluateConfig, Threshold
+from components.evaluate.estimates import compare
 from components.evaluate.gate import checks
-from components.evaluate.metrics import Results
-from components.names import BASELINE, CANDIDATE, FLOAT, OVERALL
-from components.optimize.config import BUILT_IN, OptimizeConfig
+from components.evaluate.metrics import Results, Slice, Wanted
+from components.evaluate.paired import Comparison
+from components.names import CANDIDATE, FLOAT, OVERALL
+from components.optimize.config import OptimizeConfig
 from components.optimize.table import Measured, Row
 from components.verdict import Check
 
@@ -23,22 +26,30 @@ def thresholds(evaluate: EvaluateConfig, config: OptimizeConfig) -> EvaluateConf
 
 
 def quality_checks(
-    name: str, evaluate: EvaluateConfig, config: OptimizeConfig, classes: Sequence[str], results: Results
+    name: str,
+    evaluate: EvaluateConfig,
+    config: OptimizeConfig,
+    classes: Sequence[str],
+    results: Results,
+    answers: Answers,
 ) -> list[Check]:
     """Check a variant against the absolute bounds and against its parent, on all examples and on each slice."""
-    pair: Results = {
-        where: {CANDIDATE: by_model.get(name, {}), BASELINE: by_model.get(FLOAT, {}) if name != FLOAT else {}}
-        for where, by_model in results.items()
-    }
-    return checks(thresholds(evaluate, config), classes, pair)
+    own: Results = {where: {CANDIDATE: by_model.get(name, {})} for where, by_model in results.items()}
+
+    def compared(want: Wanted, where: Slice) -> Comparison | None:
+        return compare(want, answers, name, FLOAT, answers.rows(where))
+
+    return checks(thresholds(evaluate, config), classes, own, None if name == FLOAT else compared)
 
 
-def worst_slice_drop(found: Sequence[Check]) -> tuple[float, str] | None:
+def worst_slice_drop(found: Sequence[Check], min_examples: int) -> tuple[float, str] | None:
     """Return the largest loss against the parent on a slice with enough examples, and the slice's name."""
     drops = [
         (_loss(check), f"{check.metric} on {check.slice}")
         for check in found
-        if check.slice != OVERALL and check.status != "undecided" and check.baseline_value is not None
+        if check.slice != OVERALL
+        and check.baseline_value is not None
+        and (check.examples or 0) >= min_examples
     ]
     return max(drops) if drops else None
 
@@ -81,45 +92,6 @@ def _bounded(name: str, value: float, bound: float, at_least: bool) -> Check:
         bound=bound,
         direction="at least" if at_least else "at most",
     )
-
-
-def pick(rows: Sequence[Row], evaluate: EvaluateConfig, config: OptimizeConfig) -> str | None:
-    """Choose the best by the objective among those that passed; within the tie, the simplest.
-
-    Returns:
-        Its name; None if nothing passed.
-    """
-    passed = [row for row in rows if row.passed and row.measured]
-    if not passed:
-        return None
-    cost = {row.name: _cost(row, evaluate, config) for row in passed}
-    best = min(cost.values())
-    close = [row for row in passed if cost[row.name] <= best + _tie(best, config)]
-    return min(close, key=lambda row: _complexity(row.name)).name
-
-
-def _cost(row: Row, evaluate: EvaluateConfig, config: OptimizeConfig) -> float:
-    assert row.measured is not None
-    if config.objective == "latency":
-        return row.measured.p50_us
-    if config.objective == "size":
-        return float(row.measured.bytes)
-    first = evaluate.thresholds[0]
-    value = row.quality[first.name]
-    return value if first.metric in LOWER_IS_BETTER else -value
-
-
-def _tie(best: float, config: OptimizeConfig) -> float:
-    # A share of a quality such as 0.98 would be no measure of its noise, so only equal values tie.
-    return 0.0 if config.objective == "quality" else best * config.tie
-
-
-def _complexity(name: str) -> tuple[int, int]:
-    """Rank the float model first, then single techniques in their order, then chains."""
-    if name == FLOAT:
-        return (0, 0)
-    steps = name.split("+")
-    return (len(steps), max(BUILT_IN.index(step) if step in BUILT_IN else len(BUILT_IN) for step in steps))
 
 
 def prefixed(rows: Sequence[Row]) -> Iterator[Check]:

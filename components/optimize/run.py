@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate import metrics
+from components.evaluate.answers import read_answers
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.estimates import compare, with_intervals
 from components.evaluate.gate import metric_of, wanted
+from components.evaluate.paired import LEVEL
 from components.evaluate.predict import write_predictions
 from components.names import FLOAT, OPTIMIZE_GATE, PREDICTIONS_FILE
 from components.optimize import gate, preprocessing
 from components.optimize.config import OptimizeConfig
 from components.optimize.measure import MeasureJob, Measurement
 from components.optimize.parent import Parent
+from components.optimize.pick import Worse, pick
 from components.optimize.predictions import agreement
 from components.optimize.table import Row
 from components.optimize.worker import Built, build_all
@@ -86,12 +90,12 @@ def optimize(inputs: OptimizerInputs) -> tuple[list[Row], Verdict, Path | None]:
     job = MeasureJob(folders=places, files=tuple(inputs.files), seconds=inputs.config.measured_seconds)
     measurement = Measurement(job, inputs.folder)
     try:
-        rows = _judge(inputs, engines, folders, built, measurement)
+        rows, worse = _judge(inputs, engines, folders, built, measurement)
     finally:
         measurement.close()
         for engine in engines.values():
             engine.close()
-    return _decide(inputs, rows, folders, notes)
+    return _decide(inputs, rows, worse, folders, notes)
 
 
 def _prepare(inputs: OptimizerInputs, target: Path) -> str:
@@ -129,7 +133,7 @@ def _judge(
     folders: dict[str, Path],
     built: Sequence[Built],
     measurement: Measurement,
-) -> list[Row]:
+) -> tuple[list[Row], Worse]:
     classes, evaluate = inputs.parent.classes, inputs.evaluate
     log.info("predicting with %s", ", ".join(engines))
     predictions = inputs.folder / PREDICTIONS_FILE
@@ -150,22 +154,25 @@ def _judge(
     metrics.compute(
         inputs.beam_pipeline,
         predictions,
-        metrics.eval_config(sound, wants, evaluate.slice_features, len(classes), intervals=False),
+        metrics.eval_config(sound, wants, evaluate.slice_features, len(classes)),
         inputs.folder,
     )
-    results = metrics.load(inputs.folder, sound)
+    answers = read_answers(predictions, sound, len(classes), evaluate.slice_features)
+    results = with_intervals(metrics.load(inputs.folder, sound), wants, answers)
     log.info("measuring size and speed")
     measured = measurement.result()
     seconds = {one.chain: one.seconds for one in built}
     rows = []
     for name in engines:
         alike, largest = agreement(predictions, name, FLOAT)
-        quality = (
-            gate.quality_checks(name, evaluate, inputs.config, classes, results) if name in sound else []
+        judged = (
+            gate.quality_checks(name, evaluate, inputs.config, classes, results, answers)
+            if name in sound
+            else []
         )
         found = [
             output_check(faults[name]),
-            *quality,
+            *judged,
             *gate.agreement_checks(alike, inputs.config),
             *gate.budget_checks(measured[name], inputs.config),
         ]
@@ -180,7 +187,7 @@ def _judge(
                     for t in evaluate.thresholds
                     if (key := metric_of(t, classes).key) in values
                 },
-                worst_slice_drop=gate.worst_slice_drop(quality),
+                worst_slice_drop=gate.worst_slice_drop(judged, evaluate.min_examples),
                 agreement=alike,
                 largest_difference=largest,
                 measured=measured[name],
@@ -189,16 +196,23 @@ def _judge(
             )
         )
     skipped = [Row(name=one.chain, skipped=one.skipped, seconds=one.seconds) for one in built if one.skipped]
-    return rows + skipped
+    quality = metric_of(evaluate.thresholds[0], classes)
+
+    def worse(one: str, other: str) -> bool:
+        found = compare(quality, answers, one, other, answers.rows(()))
+        return found is not None and found.chance() < LEVEL
+
+    return rows + skipped, worse
 
 
 def _decide(
-    inputs: OptimizerInputs, rows: list[Row], folders: dict[str, Path], notes: list[str]
+    inputs: OptimizerInputs, rows: list[Row], worse: Worse, folders: dict[str, Path], notes: list[str]
 ) -> tuple[list[Row], Verdict, Path | None]:
-    name = gate.pick(rows, inputs.evaluate, inputs.config)
+    picked = pick(rows, inputs.evaluate, inputs.config, worse)
+    name = picked[0] if picked else None
     notes += [f"{row.name} was skipped: {row.skipped}" for row in rows if row.skipped]
     chosen = name or (FLOAT if inputs.config.on_failure == FLOAT else None)
-    if name is None:
+    if picked is None:
         kept = (
             "the float model is released as it is"
             if chosen
@@ -207,7 +221,7 @@ def _decide(
         notes.insert(0, f"WARNING: no variant passed, {kept}")
         log.warning("%s", notes[0])
     else:
-        notes.insert(0, f"picked {name}: the best {inputs.config.objective} among those that passed")
+        notes.insert(0, picked[1])
     rows = [row.model_copy(update={"picked": row.name == chosen}) for row in rows]
     parent = rows[0].digest
     verdict = Verdict(

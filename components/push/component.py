@@ -11,12 +11,13 @@ from tfx.types import standard_artifacts
 
 from components.artifacts import ReleaseArtifact, VerdictArtifact
 from components.driver import PropertyDriver
-from components.names import CANDIDATE_DIGEST, FLOAT, SERVING, VARIANT_PROPERTY
+from components.names import CANDIDATE_DIGEST, FLOAT, SCHEMA_FILE, SERVING, VARIANT_PROPERTY
 from components.push.approval import approved
 from components.push.config import PushConfig
 from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
 from components.raw import example_files, golden_examples
+from components.schema.infer import classes_of, read_schema
 from components.verdict import read_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE
@@ -38,11 +39,14 @@ class PusherDriver(PropertyDriver):
 def Pusher(  # noqa: N802  (a component's name is its class name)
     model: InputArtifact[standard_artifacts.Model],
     examples: InputArtifact[standard_artifacts.Examples],
+    schema: InputArtifact[standard_artifacts.Schema],
     data_verdict: InputArtifact[VerdictArtifact],
     model_verdict: InputArtifact[VerdictArtifact],
     release: OutputArtifact[ReleaseArtifact],
     model_name: Parameter[str],
     push_config: Parameter[str],
+    label: Parameter[str],
+    split_rule: Parameter[str],
     lineage: Parameter[str],
     code_digest: Parameter[str],
     optimize_verdict: InputArtifact[VerdictArtifact] = None,
@@ -54,11 +58,14 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
     Args:
         model: the candidate, or the optimized form of it that Gate 2 picked.
         examples: what it was trained on, for the lineage and for warm-up requests.
+        schema: gives the classes.
         data_verdict: of the data gate.
         model_verdict: of the Evaluator gate.
         release: the result, `push.json`: version, digest, whether anything was written, and a message.
         model_name: the model's folder in the bucket.
         push_config: JSON of `PushConfig`.
+        label: the label's feature name.
+        split_rule: JSON of the rule by which the examples were split, recorded in the release.
         lineage: JSON recorded in the release as it is.
         code_digest: part of the cache key.
         optimize_verdict: of Gate 2, if the graph has it.
@@ -93,6 +100,9 @@ def Pusher(  # noqa: N802  (a component's name is its class name)
             },
             variant=model.get_string_custom_property(VARIANT_PROPERTY) or FLOAT,
             signatures=sorted(signatures),
+            classes=classes_of(read_schema(Path(schema.uri) / SCHEMA_FILE), label),
+            inputs={name: spec.dtype for name, spec in signature.inputs.items()},
+            split=json.loads(split_rule),
             keep=config.keep,
             warmup=warmup if real else None,
         )

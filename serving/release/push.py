@@ -67,6 +67,9 @@ def push(
     lineage: Mapping[str, Any] | None = None,
     variant: str = "float",
     signatures: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    inputs: Mapping[str, str] | None = None,
+    split: Mapping[str, Any] | None = None,
     keep: int = 5,
     warmup: Path | None = None,
     force: bool = False,
@@ -85,6 +88,9 @@ def push(
         lineage: where the model comes from, recorded in the release.
         variant: which of the optimized variants it is.
         signatures: the names of its signatures.
+        classes: the names of its classes, in the order of their ids.
+        inputs: the inputs of its default signature, each with TensorFlow's name of its type.
+        split: the rule by which the data that it was made of was split.
         keep: how many of the newest versions to keep; older ones are deleted unless a label points to them.
         warmup: TF Serving's warm-up requests to release with the model.
         force: release it even if it was withdrawn by a rollback.
@@ -137,6 +143,9 @@ def push(
             created=now(),
             variant=variant,
             signatures=list(signatures),
+            classes=list(classes),
+            inputs=dict(inputs or {}),
+            split=None if split is None else dict(split),
             lineage=dict(lineage or {}),
             verdicts=[dict(verdict) for verdict in verdicts],
         )

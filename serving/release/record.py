@@ -58,6 +58,13 @@ class Release(BaseModel):
     created: str = Field(description="creation time in UTC, ISO 8601")
     variant: str = "float"
     signatures: list[str] = []
+    classes: list[str] = Field(default=[], description="names of its classes, in the order of their ids")
+    inputs: dict[str, str] = Field(
+        default={}, description="its inputs, each with TensorFlow's name of its type"
+    )
+    split: dict[str, Any] | None = Field(
+        default=None, description="how the data that it was made of was split"
+    )
     lineage: dict[str, Any] = {}
     verdicts: list[dict[str, Any]] = []
     rollback: Rollback | None = None

@@ -44,6 +44,15 @@ def test_it_is_told_once_for_each_file(caplog: pytest.LogCaptureFixture) -> None
     ]
 
 
+def test_what_is_no_key_any_more_is_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    raw = {"evaluate": {"confidence_intervals": True, "split": "test"}}
+    renamed.drop(raw, "intervals.yaml")
+    assert raw == {"evaluate": {"split": "test"}}
+    assert caplog.messages == [
+        "intervals.yaml: evaluate.confidence_intervals has no effect: every value has an interval now; remove it"
+    ]
+
+
 def test_both_names_are_refused() -> None:
     with pytest.raises(renamed.BothNamesError, match=r"c\.yaml: gate is the old name of evaluate, and both"):
         renamed.move({"gate": {}, "evaluate": {}}, "c.yaml", TABLE)
@@ -78,6 +87,7 @@ def test_a_configuration_with_old_names_is_the_same(
 def test_every_new_name_is_a_key_of_today_and_no_old_one_is() -> None:
     for old, new in renamed.RENAMED.items():
         assert _is_key(new), f"{new}, which {old} is called now, is no key"
+    for old in (*renamed.RENAMED, *renamed.REMOVED):
         assert not _is_key(old), f"{old} is still a key"
 
 

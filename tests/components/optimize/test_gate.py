@@ -1,12 +1,15 @@
-from typing import Any
+"""Gate 2 without TensorFlow: the checks of variants, and the table."""
 
+import numpy as np
 import pytest
 
+from components.evaluate.answers import Answers
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.metrics import EXAMPLE_COUNT, Results, Value
 from components.optimize import gate
 from components.optimize.config import OptimizeConfig
 from components.optimize.table import Measured, Row, as_text, outcome
+from components.verdict import Check
 
 EVALUATE = EvaluateConfig.model_validate(
     {
@@ -16,48 +19,67 @@ EVALUATE = EvaluateConfig.model_validate(
 )
 
 
-def results(float_values: tuple[float, float], variant: tuple[float, float], count: int = 100) -> Results:
-    def of(value: float) -> dict[str, Value]:
-        return {"accuracy": Value(value), EXAMPLE_COUNT: Value(count)}
+#: 500 examples, of which 100 are threes.
+LABELS = np.repeat([0, 1], [400, 100])
 
-    slices: list[Any] = [(), (("label", "3"),)]
-    return {
-        where: {"float": of(mine), "int8": of(its)}
-        for where, mine, its in zip(slices, float_values, variant, strict=True)
+
+def answers(wrong: dict[str, tuple[int, int]]) -> Answers:
+    """The answers of models, each with a number of wrong ones among the others and among the threes."""
+    chosen = {}
+    for name, (others, threes) in wrong.items():
+        chosen[name] = LABELS.copy()
+        chosen[name][:others] = 1
+        chosen[name][400 : 400 + threes] = 0
+    slices = {"label": (("0", "3"), LABELS)}
+    return Answers(2, LABELS, chosen, {}, slices, scores=lambda model, class_id: np.zeros(500))
+
+
+def judged(
+    name: str, wrong: dict[str, tuple[int, int]], config: OptimizeConfig, few: int = 30
+) -> list[Check]:
+    given = answers(wrong)
+    results: Results = {
+        where: {
+            model: {
+                "accuracy": Value(float((chosen == LABELS)[given.rows(where)].mean())),
+                EXAMPLE_COUNT: Value(int(given.rows(where).sum())),
+            }
+            for model, chosen in given.chosen.items()
+        }
+        for where in ((), (("label", "3"),))
     }
-
-
-def failed(found: list[Any]) -> list[str]:
-    return [f"{check.slice}: {check.bound:.2f}" for check in found if check.status == "failed"]
+    evaluate = EVALUATE.model_copy(update={"min_examples": few})
+    return gate.quality_checks(name, evaluate, config, ["0", "3"], results, given)
 
 
 @pytest.mark.parametrize(
-    ("variant", "count", "expected"),
+    ("wrong", "few", "expected"),
     [
-        ((0.98, 0.98), 100, []),
-        ((0.965, 0.98), 100, ["all examples: 0.97"]),
-        ((0.98, 0.92), 100, ["label = 3: 0.96"]),
-        ((0.98, 0.92), 20, []),
-        ((0.89, 0.98), 100, ["all examples: 0.90", "all examples: 0.97"]),
+        ((10, 2), 30, []),
+        ((20, 2), 30, ["all examples: 0.96"]),
+        ((10, 9), 30, ["label = 3: 0.96"]),
+        ((10, 9), 101, []),
+        ((55, 2), 30, ["all examples: 0.90", "all examples: 0.96"]),
     ],
 )
-def test_absolute_bounds_and_drops(variant: tuple[float, float], count: int, expected: list[str]) -> None:
-    config = OptimizeConfig(max_drop=0.01, max_slice_drop=0.02)
-    found = gate.quality_checks("int8", EVALUATE, config, ["3"], results((0.98, 0.98), variant, count))
-    assert failed(found) == expected
+def test_absolute_bounds_and_drops(wrong: tuple[int, int], few: int, expected: list[str]) -> None:
+    config = OptimizeConfig(max_drop=0.015, max_slice_drop=0.02)
+    found = judged("int8", {"float": (10, 2), "int8": wrong}, config, few)
+    failed = [f"{check.slice}: {check.bound:.2f}" for check in found if check.status == "failed"]
+    assert failed == expected
 
 
 def test_the_float_model_is_not_compared_with_itself() -> None:
-    found = gate.quality_checks("float", EVALUATE, OptimizeConfig(), ["3"], results((0.95, 0.95), (0.9, 0.9)))
+    found = judged("float", {"float": (10, 2), "int8": (20, 2)}, OptimizeConfig())
     assert all(check.baseline_value is None for check in found)
 
 
 def test_the_worst_slice() -> None:
-    config = OptimizeConfig()
-    found = gate.quality_checks("int8", EVALUATE, config, ["3"], results((0.98, 0.98), (0.98, 0.95)))
-    drop, where = gate.worst_slice_drop(found) or (0.0, "")
+    found = judged("int8", {"float": (10, 2), "int8": (10, 5)}, OptimizeConfig())
+    drop, where = gate.worst_slice_drop(found, 30) or (0.0, "")
     assert drop == pytest.approx(0.03)
     assert where == "accuracy on label = 3"
+    assert gate.worst_slice_drop(found, 101) is None
 
 
 def measured(p50: float = 100, size: int = 1000) -> Measured:
@@ -74,31 +96,6 @@ def test_budgets() -> None:
     found = gate.budget_checks(measured(), config)
     assert [check.status for check in found] == ["passed", "failed", "passed", "failed"]
     assert "p50 latency in µs is 100 and must be at most 99" in found[1].sentence()
-
-
-@pytest.mark.parametrize(
-    ("objective", "expected"), [("latency", "int8"), ("size", "distilled+int8"), ("quality", "float")]
-)
-def test_the_pick_follows_the_objective(objective: str, expected: str) -> None:
-    rows = [
-        row("float", 100, 1000, 0.95),
-        row("int8", 10, 300, 0.94),
-        row("distilled+int8", 20, 100, 0.93),
-        row("clustered", 5, 50, 0.99, passed=False),
-        Row(name="tensorrt", skipped="no GPU"),
-    ]
-    assert gate.pick(rows, EVALUATE, OptimizeConfig.model_validate({"objective": objective})) == expected
-
-
-def test_ties_go_to_the_simpler() -> None:
-    config = OptimizeConfig(tie=0.05)
-    assert (
-        gate.pick([row("float", 300), row("int8", 100), row("float16", 104)], EVALUATE, config) == "float16"
-    )
-    assert gate.pick([row("float", 300), row("int8", 100), row("float16", 106)], EVALUATE, config) == "int8"
-    assert gate.pick([row("distilled+int8", 99), row("distilled", 100)], EVALUATE, config) == "distilled"
-    assert gate.pick([row("int8", 99), row("float", 100)], EVALUATE, config) == "float"
-    assert gate.pick([row("int8", passed=False)], EVALUATE, config) is None
 
 
 def test_the_table_tells_every_outcome() -> None:
