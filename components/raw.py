@@ -21,7 +21,9 @@ def example_files(examples: str | Path, split: str) -> list[str]:
         FileNotFoundError: the split has no files.
     """
     folder = f"{examples}/{SPLIT_PREFIX}{split}"
-    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
+    # No glob: the folder's own name may have brackets.
+    there = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    files = sorted(f"{folder}/{name}" for name in there)
     if not files:
         raise FileNotFoundError(f"no examples in {folder}")
     return files

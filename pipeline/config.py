@@ -131,14 +131,14 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
     """Read a configuration.
 
     Args:
-        path: the YAML file; relative paths in it start at the working folder.
+        path: the YAML file; relative paths in it start at the working folder, and those after `~/` in the home folder.
         overrides: `key.sub_key=value`, the value in YAML, as the command line's `--set` gives them.
 
     Raises:
         ConfigError: with every mistake, each with its field, and the nearest valid key for a misspelt one.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _UniqueKeys)
+        raw = yaml.load(Path(path).expanduser().read_text(encoding="utf-8-sig"), _UniqueKeys)
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in configs/"
         raise ConfigError(f"{path}: no such file (there are: {known})") from None
@@ -169,6 +169,7 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
         raise ConfigError(str(error)) from None
     # `train:` with nothing below it is a section of defaults.
     raw = {key: {} if value is None and _keys_at(Config, [str(key)]) else value for key, value in raw.items()}
+    raw = _at_home(raw)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -188,6 +189,15 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raw[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error
+
+
+def _at_home(part: Any) -> Any:
+    """Put the home folder in the place of `~` wherever a value begins with `~/`: nothing but a path does."""
+    if isinstance(part, dict):
+        return {key: _at_home(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_at_home(value) for value in part]
+    return os.path.expanduser(part) if isinstance(part, str) and part.startswith("~/") else part  # noqa: PTH111
 
 
 def _explain(error: Any) -> str:

@@ -33,7 +33,11 @@ def build(config: Config) -> list[Any]:
     label = config.data.label
     compared = filter(None, (config.schema_.serving_statistics, config.schema_.previous_statistics))
 
-    ingest = Ingest(config.data, code_digest=code_digest("components.ingest.component"))
+    ingest = Ingest(
+        config.data,
+        inputs=config.preprocess.inputs,
+        code_digest=code_digest("components.ingest.component"),
+    )
     statistics = StatisticsGen(examples=ingest.outputs["examples"])
     schema = SchemaGen(
         statistics=statistics.outputs["statistics"],

@@ -1,7 +1,9 @@
 """The TFX component `Ingest`: raw data to an `Examples` artifact, cached until the data or the code changes."""
 
 import copy
+import json
 import logging
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tfx import types
@@ -34,7 +36,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]  # TF
         config = DataConfig.model_validate_json(exec_properties["data_config"])
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         files.ensure(config)  # where no driver ran, as on Kubeflow
-        summary = write.write(config, examples.uri, self._make_beam_pipeline())
+        summary = write.write(
+            config, json.loads(exec_properties["inputs"]), examples.uri, self._make_beam_pipeline()
+        )
         report.judge(summary, config)
         log.info("%s", report.sentence(summary))
         examples.split_names = artifact_utils.encode_split_names(config.split_names())
@@ -75,6 +79,7 @@ class IngestSpec(component_spec.ComponentSpec):  # type: ignore[misc]  # TFX has
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "data_config": component_spec.ExecutionParameter(type=str),
+        "inputs": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
         "fingerprint": component_spec.ExecutionParameter(type=str, optional=True),
     }
@@ -87,24 +92,26 @@ class IngestSpec(component_spec.ComponentSpec):  # type: ignore[misc]  # TFX has
 class Ingest(base_beam_component.BaseBeamComponent):  # type: ignore[misc]  # TFX has no types
     """Turns raw data into examples, split into train, eval and test.
 
-    Usage: `Ingest(config.data, code_digest=code_digest("components.ingest"))`; the output `examples` feeds
-    StatisticsGen and Transform. `ingest.json` in the artifact's folder counts rows by split and label, and
-    those that were refused.
+    Usage: `Ingest(config.data, inputs=["text"], code_digest=code_digest("components.ingest"))`; the output
+    `examples` feeds StatisticsGen and Transform. `ingest.json` in the artifact's folder counts rows by split and
+    label, and those that were refused.
     """
 
     SPEC_CLASS = IngestSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, config: DataConfig, code_digest: str) -> None:
+    def __init__(self, config: DataConfig, inputs: Sequence[str], code_digest: str) -> None:
         """Make the component.
 
         Args:
             config: the `data:` section.
+            inputs: the raw features that the model reads; the split goes by them.
             code_digest: of the code that reads the data; part of the cache key.
         """
         spec = IngestSpec(
             data_config=config.model_dump_json(exclude_defaults=True),
+            inputs=json.dumps(sorted(inputs)),
             code_digest=code_digest,
             examples=types.Channel(type=standard_artifacts.Examples),
         )

@@ -1,9 +1,10 @@
 """The `data:` section: where the raw data is, what it looks like, how it is split."""
 
 import re
-from typing import Annotated, Literal, Self
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from components.config import Section
 
@@ -31,6 +32,57 @@ class Splits(Section):
     test: Annotated[
         str | None, Field(description="what only the gates see (without it, they judge on eval)")
     ] = None
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 date or time; without a time zone it is in UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _bound(value: Any) -> Any:
+    """Keep a number as it is, and a date, which YAML reads as such, as its ISO text."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str):
+        try:
+            moment(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is neither a number nor a date, such as 2026-01-31") from None
+    return value
+
+
+Bound = Annotated[int | float | str, BeforeValidator(_bound)]
+
+
+class SplitByTime(Section):
+    """Older rows train, newer ones judge: numbers, or ISO 8601 dates and times (in UTC unless they say otherwise)."""
+
+    column: Annotated[str, Field(description="the column or feature with the time; a row without it is bad")]
+    eval_from: Annotated[Bound, Field(description="rows before it are train")]
+    test_from: Annotated[
+        Bound | None,
+        Field(description="rows from eval_from to before it are eval, the rest test; null: no test"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        first, second = self.eval_from, self.test_from
+        if second is None:
+            return self
+        if isinstance(first, str) != isinstance(second, str):
+            raise ValueError("eval_from and test_from are both numbers or both dates")
+        if isinstance(first, str) and isinstance(second, str):
+            late = moment(first) >= moment(second)
+        else:
+            late = float(first) >= float(second)
+        if late:
+            raise ValueError(f"eval_from ({first}) must be before test_from ({second})")
+        return self
 
 
 class CsvOptions(Section):
@@ -66,16 +118,31 @@ class CsvOptions(Section):
 class DataConfig(Section):
     """Raw data and how it becomes examples.
 
-    Exactly one of `path` (split by hash) and `splits` (one path each) is set. Paths are fsspec URLs (local,
+    Exactly one of `path` (split by a rule) and `splits` (one path each) is set. Paths are fsspec URLs (local,
     `s3://`, `gs://`) of a file, a glob or a folder; relative ones start at the working folder.
+
+    What is at `path` is split by the hash of the label and of `preprocess.inputs`, so a row stays in its split whatever
+    the next delivery adds. Where rows belong together, or the future is to be predicted, say so by `split_by` or
+    `split_by_time`.
     """
 
     format: Annotated[
         DataFormat, Field(description="csv, tfrecord (of tf.Example), images (class/name.png), idx")
     ]
-    path: Annotated[str | None, Field(description="file, glob or folder, to be split by hash")] = None
+    path: Annotated[str | None, Field(description="file, glob or folder, to be split")] = None
     splits: Annotated[Splits | None, Field(description="file, glob or folder for each split")] = None
     ratios: Annotated[Ratios, Field(description="shares of the hash split")] = Ratios()
+    split_by: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            description="columns of a group, such as a customer: rows with equal values are never in two splits; a row "
+            "without a value for any of them is bad",
+        ),
+    ] = None
+    split_by_time: Annotated[SplitByTime | None, Field(description="older rows train, newer ones judge")] = (
+        None
+    )
     label: Annotated[str, Field(min_length=1, description="name of the label feature")] = "label"
     classes: Annotated[
         list[str] | None,
@@ -98,6 +165,7 @@ class DataConfig(Section):
             raise ValueError("set exactly one of data.path (split by hash) and data.splits (a path each)")
         if self.splits and "ratios" in self.model_fields_set:
             raise ValueError("data.ratios has no effect with data.splits: remove one of them")
+        self._check_split()
         if self.format != "csv" and "csv" in self.model_fields_set:
             raise ValueError(f"data.csv has no effect with format: {self.format}: remove it")
         if self.classes and len(set(self.classes)) < len(self.classes):
@@ -117,8 +185,25 @@ class DataConfig(Section):
             raise ValueError(f"csv.features names {unknown}, which csv.columns does not have")
         return self
 
+    def _check_split(self) -> None:
+        by = [name for name in ("split_by", "split_by_time") if getattr(self, name)]
+        if len(by) == 2:
+            raise ValueError("data.split_by and data.split_by_time exclude each other: remove one of them")
+        if by and self.splits:
+            raise ValueError(f"data.{by[0]} has no effect with data.splits: remove one of them")
+        if self.split_by_time and "ratios" in self.model_fields_set:
+            raise ValueError("data.ratios has no effect with data.split_by_time: remove it")
+        named = [*(self.split_by or []), *([self.split_by_time.column] if self.split_by_time else [])]
+        if self.format in ("images", "idx") and (wrong := set(named) - {"image", self.label}):
+            raise ValueError(
+                f"data.{by[0]} names {sorted(wrong)}, but format {self.format} has only image and {self.label}"
+            )
+        columns = self.csv.columns
+        if columns and (wrong := set(named) - set(columns)):
+            raise ValueError(f"data.{by[0]} names {sorted(wrong)}, which csv.columns does not have")
+
     def sources(self) -> list[tuple[str | None, str]]:
-        """Return each path with the split it belongs to; None if the hash decides."""
+        """Return each path with the split it belongs to; None if a rule decides."""
         if self.path is not None:
             return [(None, self.path)]
         named = self.splits.model_dump(exclude_none=True) if self.splits else {}
@@ -128,4 +213,6 @@ class DataConfig(Section):
         """Return the names of the splits, in the order train, eval, test."""
         if self.splits:
             return [split for split, _ in self.sources() if split]
+        if self.split_by_time:
+            return list(SPLITS if self.split_by_time.test_from is not None else SPLITS[:2])
         return [split for split in SPLITS if getattr(self.ratios, split)]

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from components.ingest.config import DataConfig, FeatureType
+from components.ingest.examples import encode
 from components.ingest.files import opened
-from components.ingest.rows import BadRow, DataError, Row, Value, encode, label_fault
+from components.ingest.rows import BadRow, DataError, Row, Value, label_fault
 
 INFER_ROWS = 1000
 # Longer than any sensible cell: a quote that is never closed swallows the file and must not fill the memory.

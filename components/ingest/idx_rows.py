@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from components.ingest.config import DataConfig
+from components.ingest.examples import encode
 from components.ingest.files import opened
-from components.ingest.rows import BadRow, DataError, Row, encode, label_fault
+from components.ingest.rows import BadRow, DataError, Row, label_fault
 
 UNSIGNED_BYTE = 0x08
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from PIL import Image
 
 from components.ingest.config import DataConfig
+from components.ingest.examples import encode
 from components.ingest.files import opened
-from components.ingest.rows import BadRow, Row, encode, label_fault
+from components.ingest.rows import BadRow, Row, label_fault
 
 
 def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow]:

@@ -105,8 +105,15 @@ def judge(summary: dict[str, Any], config: DataConfig) -> None:
             + "\nFix these rows, or raise data.max_bad_share."
         )
     if empty := [split for split, count in summary["rows"].items() if not count]:
+        way = (
+            "change the dates of data.split_by_time"
+            if config.split_by_time
+            else "name a file that has some in data.splits"
+            if config.splits
+            else "change data.ratios"
+        )
         raise DataError(
-            f"split {', '.join(empty)} has no rows (of {good} in total). Use more data, or change data.ratios."
+            f"split {', '.join(empty)} has no rows (of {good} in total). Use more data, or {way}."
         )
     if len(summary["labels"]["train"]) < 2:
         raise DataError(

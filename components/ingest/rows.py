@@ -1,9 +1,7 @@
 """What readers yield: a row, or the reason why there is none."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
-
-import tensorflow as tf
 
 from serving.errors import UserError
 
@@ -33,20 +31,6 @@ class DataError(UserError, ValueError):
 
 
 Reader = Callable[[str], Iterator[Row | BadRow]]
-
-
-def encode(features: Mapping[str, Value]) -> bytes:
-    """Serialize single-valued features as a tf.train.Example, with the same bytes for the same content."""
-    example = tf.train.Example()
-    for name, value in features.items():
-        feature = example.features.feature[name]
-        if isinstance(value, bytes):
-            feature.bytes_list.value.append(value)
-        elif isinstance(value, int):
-            feature.int64_list.value.append(value)
-        else:
-            feature.float_list.value.append(value)
-    return bytes(example.SerializeToString(deterministic=True))
 
 
 def label_fault(label: str, classes: list[str] | None) -> str | None:

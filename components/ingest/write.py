@@ -5,11 +5,8 @@ streams into files of its own. On a cluster they are reshuffled, so that one fil
 partition: later stages read several gzipped files in parallel, but one only as a whole.
 """
 
-import bisect
-import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,32 +16,20 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from components.ingest.config import DataConfig
+from components.ingest.examples import decode
 from components.ingest.report import Report, merge
 from components.ingest.rows import BadRow, DataError
+from components.ingest.split import SplitError, split_of, split_rule
 from components.ingest.tasks import ReadTask, list_tasks, read
 from components.names import INGEST_FILE, SPLIT_PREFIX
-
-
-def split_of(example: bytes, names: list[str], ratios: list[int]) -> str:
-    """Return the split of a row, by the SHA-256 of its example: equal rows always get the same split.
-
-    Args:
-        example: serialized tf.train.Example, deterministic.
-        names: names of the splits.
-        ratios: parts of each, as long as `names`.
-    """
-    bounds = list(itertools.accumulate(ratios))
-    bucket = int.from_bytes(hashlib.sha256(example).digest()[:8], "big") % bounds[-1]
-    return names[bisect.bisect(bounds, bucket)]
 
 
 class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """Reads tasks; yields examples tagged by split, and one report a bundle."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: DataConfig, rule: Mapping[str, Any]) -> None:
         self._config = config
-        self._names = config.split_names()
-        self._ratios = [getattr(config.ratios, name) for name in self._names]
+        self._rule = rule
 
     def start_bundle(self) -> None:
         self._report = Report()
@@ -55,7 +40,13 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
                 if isinstance(item, BadRow):
                     self._report.refuse(item)
                     continue
-                split = task.split or split_of(item.example, self._names, self._ratios)
+                try:
+                    split = task.split or split_of(
+                        decode(item.example), self._rule, group=bool(self._config.split_by)
+                    )
+                except SplitError as error:
+                    self._report.refuse(BadRow(item.source, item.row, str(error)))
+                    continue
                 self._report.add(split, item.label)
                 yield beam.pvalue.TaggedOutput(split, item.example)
         except DataError as error:
@@ -68,20 +59,23 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 
 
 class _WriteReport(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    def __init__(self, config: DataConfig, path: str) -> None:
+    def __init__(self, config: DataConfig, rule: Mapping[str, Any], path: str) -> None:
         self._config = config
+        self._rule = rule
         self._path = path
 
     def process(self, reports: Iterable[Report]) -> None:
         with FileSystems.create(self._path) as file:
-            file.write(json.dumps(merge(reports).as_json(self._config), indent=2).encode())
+            content = {**merge(reports).as_json(self._config), "split": self._rule}
+            file.write(json.dumps(content, indent=2).encode())
 
 
-def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, Any]:
+def write(config: DataConfig, inputs: Sequence[str], uri: str, pipeline: beam.Pipeline) -> dict[str, Any]:
     """Run the pipeline: raw data to `<uri>/Split-<name>/data_tfrecord-….gz` and `<uri>/ingest.json`.
 
     Args:
         config: the data's configuration.
+        inputs: the raw features that the model reads; the split goes by them.
         uri: where to write, any of Beam's file systems.
         pipeline: an empty Beam pipeline; it is run here.
 
@@ -91,13 +85,13 @@ def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, An
     Raises:
         DataError: there are no files, or the first CSV file cannot be understood.
     """
-    tasks, names = list_tasks(config), config.split_names()
+    tasks, names, rule = list_tasks(config), config.split_names(), split_rule(config, inputs)
     report = FileSystems.join(uri, INGEST_FILE)
     with pipeline:
         outputs = (
             pipeline
             | "Tasks" >> beam.Create(tasks)
-            | "Read" >> beam.ParDo(_Read(config)).with_outputs("report", *names)
+            | "Read" >> beam.ParDo(_Read(config, rule)).with_outputs("report", *names)
         )
         for name in names:
             rows = outputs[name]
@@ -110,7 +104,7 @@ def write(config: DataConfig, uri: str, pipeline: beam.Pipeline) -> dict[str, An
             | "Key" >> beam.Map(lambda part: (None, part))
             | "Gather" >> beam.GroupByKey()
             | "Parts" >> beam.Values()
-            | "WriteReport" >> beam.ParDo(_WriteReport(config, report))
+            | "WriteReport" >> beam.ParDo(_WriteReport(config, rule, report))
         )
     with FileSystems.open(report) as file:
         return dict(json.loads(file.read()))

@@ -120,3 +120,15 @@ def test_a_folder_and_other_encodings_are_named(tmp_path: Path) -> None:
     text = (REPOSITORY / "configs" / "digits.yaml").read_text()
     path.write_text(text, encoding="utf-8-sig")
     assert load_config(path) == load_config(REPOSITORY / "configs" / "digits.yaml")
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "c.yaml").write_text((REPOSITORY / "configs" / "digits.yaml").read_text())
+    config = load_config(
+        "~/c.yaml",
+        ["data.path=~/raw", "push.bucket=~/bucket", "runs=~/runs", "optimize.modules={mine: ~/mine.py}"],
+    )
+    assert config.data.path == f"{tmp_path}/raw"
+    assert (config.push.bucket, config.runs) == (f"{tmp_path}/bucket", f"{tmp_path}/runs")
+    assert config.optimize.modules == {"mine": f"{tmp_path}/mine.py"}

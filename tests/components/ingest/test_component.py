@@ -22,7 +22,7 @@ def test_statistics_read_it_and_the_cache_follows_the_data(tmp_path: Path) -> No
 
     def runs() -> tuple[int, int]:
         """Run; how often Ingest and StatisticsGen have been executed so far."""
-        ingest = Ingest(DataConfig(format="csv", path=str(raw)), code_digest="1")
+        ingest = Ingest(DataConfig(format="csv", path=str(raw)), inputs=["text"], code_digest="1")
         statistics = StatisticsGen(examples=ingest.outputs["examples"])
         LocalDagRunner().run(
             pipeline.Pipeline(

@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from components.ingest.config import DataConfig
 
+TIME = {"column": "day", "eval_from": "2026-01-01"}
+
 
 @pytest.mark.parametrize(
     ("fields", "message"),
@@ -27,6 +29,15 @@ from components.ingest.config import DataConfig
         ({"path": "a", "ratios": {"train": 0}}, "greater than or equal to 1"),
         ({"path": "a", "max_bad_share": 1}, "less than 1"),
         ({"path": "a", "delimiter": ","}, "Extra inputs"),
+        ({"path": "a", "split_by": ["x"], "split_by_time": TIME}, "exclude each other"),
+        ({"splits": {"train": "a", "eval": "b"}, "split_by": ["x"]}, "no effect with data.splits"),
+        ({"splits": {"train": "a", "eval": "b"}, "split_by_time": TIME}, "no effect with data.splits"),
+        ({"path": "a", "ratios": {"train": 1}, "split_by_time": TIME}, "no effect with data.split_by_time"),
+        ({"path": "a", "split_by_time": {**TIME, "eval_from": "May"}}, "neither a number nor a date"),
+        ({"path": "a", "split_by_time": {**TIME, "test_from": 3}}, "both numbers or both dates"),
+        ({"path": "a", "split_by_time": {**TIME, "test_from": "2025-12-31"}}, "must be before test_from"),
+        ({"path": "a", "format": "images", "split_by": ["person"]}, "has only image and label"),
+        ({"path": "a", "split_by": ["x"], "csv": {"columns": ["label"]}}, "csv.columns does not have"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -38,6 +49,8 @@ def test_splits_are_named_by_ratios_or_by_paths() -> None:
     hashed = DataConfig.model_validate({"format": "csv", "path": "a", "ratios": {"test": 0}})
     assert hashed.split_names() == ["train", "eval"]
     assert hashed.sources() == [(None, "a")]
+    timed = DataConfig.model_validate({"format": "csv", "path": "a", "split_by_time": TIME})
+    assert timed.split_names() == ["train", "eval"]
     named = DataConfig.model_validate({"format": "csv", "splits": {"train": "a", "eval": "b"}})
     assert named.split_names() == ["train", "eval"]
     assert named.sources() == [("train", "a"), ("eval", "b")]

@@ -1,3 +1,7 @@
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -10,12 +14,45 @@ from tests.components.ingest.conftest import Read, csv_file, features, png
 
 
 def test_file_glob_and_folder(tmp_path: Path) -> None:
-    for name in ("b.csv", "a.csv.gz", "notes.md", ".hidden.csv", "_SUCCESS.csv"):
+    for name in ("b.csv", "a.csv.gz", "notes.md", ".hidden.csv", "_temporary/c.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     a, b = str(tmp_path / "a.csv.gz"), str(tmp_path / "b.csv")
     assert files.find(str(tmp_path), "csv") == [a, b]
     assert files.find(str(tmp_path / "*.csv"), "csv") == [b]
     assert files.find(str(tmp_path / "notes.md"), "csv") == [str(tmp_path / "notes.md")]
+    skipped = [Path(file).name for file in files.look(str(tmp_path), "csv").skipped]
+    assert skipped == [".hidden.csv", "c.csv", "notes.md"]
+    with pytest.raises(DataError, match=r"no idx files there \(5 of another name, such as .*hidden\.csv\)"):
+        files.find(str(tmp_path), "idx")
+
+
+@pytest.mark.parametrize("folder", ["data [v2]", "what is it?", "a::b", "week#1 ü", "_new", ".cache"])
+def test_a_path_that_exists_is_taken_as_it_is(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a[1].csv", "b#2 ::.csv"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        csv_file(tmp_path / folder / name, ("x", "label"), (1, "a"))
+    a, b = str(tmp_path / folder / "a[1].csv"), str(tmp_path / folder / "b#2 ::.csv")
+    monkeypatch.chdir(tmp_path)
+    for path in (str(tmp_path / folder), folder, str(tmp_path / folder / "*.csv"), f"{folder}/[ab]*"):
+        assert files.find(path, "csv") == [a, b]
+    for path in (a, b):
+        assert files.find(path, "csv") == [path]
+        with files.opened(path) as file:
+            assert file.read().startswith(b"x,label")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compression_is_known_by_its_bytes(
+    tmp_path: Path, read: Read, compress: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "a.csv").write_bytes(compress(b"text,label\nfine,a\n"))
+    (tmp_path / "b.csv.gz").write_bytes(b"text,label\nplain,a\n")
+    rows, bad = read(DataConfig(format="csv", path=str(tmp_path)))
+    assert not bad
+    assert [features(row)["text"] for row in rows] == [b"fine", b"plain"]
 
 
 @pytest.mark.parametrize("path", ["none.csv", "no*.csv", "", "none://x/y", "s3://"])

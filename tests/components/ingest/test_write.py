@@ -6,14 +6,15 @@ import apache_beam as beam
 import pytest
 import tensorflow as tf
 
+from components.ingest import examples as example
 from components.ingest import report, write
 from components.ingest.config import DataConfig
 from components.ingest.rows import DataError
 from tests.components.ingest.conftest import csv_file
 
 
-def run(config: DataConfig, out: Path) -> dict[str, Any]:
-    return write.write(config, str(out), beam.Pipeline(argv=["--runner=FnApiRunner"]))
+def run(config: DataConfig, out: Path, inputs: str = "x") -> dict[str, Any]:
+    return write.write(config, [inputs], str(out), beam.Pipeline(argv=["--runner=FnApiRunner"]))
 
 
 def records(out: Path, split: str) -> set[bytes]:
@@ -29,8 +30,8 @@ def test_splits_do_not_depend_on_order_or_files(tmp_path: Path) -> None:
     csv_file(tmp_path / "two" / "a.csv", ("text", "label"), *rows[200:][::-1])
     csv_file(tmp_path / "two" / "b.csv", ("label", "text"), *[(label, text) for text, label in rows[:200]])
     one, two = tmp_path / "out1", tmp_path / "out2"
-    summary = run(DataConfig(format="csv", path=str(tmp_path / "one")), one)
-    run(DataConfig(format="csv", path=str(tmp_path / "two")), two)
+    summary = run(DataConfig(format="csv", path=str(tmp_path / "one")), one, "text")
+    run(DataConfig(format="csv", path=str(tmp_path / "two")), two, "text")
     for split in ("train", "eval", "test"):
         assert records(one, split) == records(two, split)
     assert not records(one, "train") & records(one, "eval"), "equal rows land together"
@@ -40,19 +41,41 @@ def test_splits_do_not_depend_on_order_or_files(tmp_path: Path) -> None:
     assert 0.7 < summary["rows"]["train"] / 350 < 0.9
 
 
-def test_split_of_is_pinned() -> None:
-    # A change here moves rows between train and eval of every user: an old eval set would leak into training.
-    names, ratios = ["train", "eval", "test"], [8, 1, 1]
-    assert [write.split_of(f"{i}".encode(), names, ratios) for i in range(8)] == [
-        "train",
-        "train",
-        "train",
-        "train",
-        "train",
-        "train",
-        "test",
-        "train",
+def test_a_column_that_nobody_reads_moves_no_row(tmp_path: Path) -> None:
+    header, rows = ("text", "label"), [(f"text {i}", "ab"[i % 2]) for i in range(300)]
+    more = [(label, i, i % 7, text) for i, (text, label) in enumerate(rows)]
+    config = DataConfig(format="csv", path=str(csv_file(tmp_path / "a.csv", header, *rows)))
+    assert run(config, tmp_path / "out1", "text")["split"] == {
+        "by": "hash",
+        "columns": ["label", "text"],
+        "ratios": {"train": 8, "eval": 1, "test": 1},
+    }
+    csv_file(tmp_path / "a.csv", ("label", "counter", "new", "text"), *more)
+    run(config, tmp_path / "out2", "text")
+    for split in ("train", "eval", "test"):
+        texts = [
+            {example.decode(record)["text"][0] for record in records(tmp_path / out, split)}
+            for out in ("out1", "out2")
+        ]
+        assert texts[0] == texts[1]
+        assert texts[0]
+
+
+def test_a_group_is_in_one_split_and_a_row_without_one_is_bad(tmp_path: Path) -> None:
+    rows = [(f"text {i}", i % 40, "ab"[i % 2]) for i in range(400)]
+    path = csv_file(tmp_path / "a.csv", ("text", "customer", "label"), *rows, ("lost", "", "a"))
+    config = DataConfig(format="csv", path=str(path), split_by=["customer"], max_bad_share=0.01)
+    summary = run(config, tmp_path / "out", "text")
+    seen = [
+        {example.decode(record)["customer"][0] for record in records(tmp_path / "out", split)}
+        for split in ("train", "eval", "test")
     ]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 40
+    (bad,) = summary["first_bad_rows"]
+    assert (bad["row"], bad["reason"]) == (
+        402,
+        "no value of customer (data.split_by), so it is in no group; it has label, text",
+    )
 
 
 def test_named_splits_and_bad_rows(tmp_path: Path) -> None:
