@@ -14,6 +14,7 @@ from components.code import code_digest
 from components.evaluate.baseline import LatestRelease
 from components.evaluate.component import Evaluator
 from components.ingest.component import Ingest
+from components.ingest.split import split_rule
 from components.optimize.component import Optimizer
 from components.push.component import Pusher
 from components.schema.component import SchemaGen
@@ -31,6 +32,7 @@ def build(config: Config) -> list[Any]:
         update={"module": str(user_preprocess[0].absolute())} if user_preprocess else {}
     )
     label = config.data.label
+    rule = json.dumps(split_rule(config.data, config.preprocess.inputs))
     compared = filter(None, (config.schema_.serving_statistics, config.schema_.previous_statistics))
 
     ingest = Ingest(
@@ -104,7 +106,7 @@ def build(config: Config) -> list[Any]:
         baseline=baseline.outputs["baseline"],
         evaluate_config=config.evaluate.model_dump_json(),
         split=config.evaluation_split,
-        split_rule=split,
+        split_rule=rule,
         label=label,
         code_digest=code_digest("components.evaluate.component"),
     )
@@ -157,7 +159,7 @@ def build(config: Config) -> list[Any]:
         model_name=config.model_name,
         push_config=config.push.model_dump_json(),
         label=label,
-        split_rule=split,
+        split_rule=rule,
         lineage=json.dumps(
             {"config": config.model_dump(mode="json", by_alias=True), "trainer_code": trainer_code}
         ),

@@ -1,6 +1,6 @@
 """What models answered, read back from the file of predictions: what intervals and paired comparisons need."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Answers:
     labels: Ids
     chosen: dict[str, Ids]
     given: dict[str, Numbers]
-    slices: dict[str, tuple[tuple[str, ...], Ids]]
+    slices: Mapping[str, tuple[tuple[str, ...], Ids]]
     scores: Callable[[str, int], Numbers]
 
     def rows(self, where: Slice) -> Mask:

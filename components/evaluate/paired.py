@@ -68,7 +68,7 @@ class Comparison:
         and for few differences too.
         """
         if self.changed is None:
-            return self.drop + stats.norm.isf(LEVEL) * self.error < drop
+            return bool(self.drop + stats.norm.isf(LEVEL) * self.error < drop)
         if drop >= 1:
             return True
         n, (worse, better) = self.examples, self.changed
