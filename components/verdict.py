@@ -1,5 +1,6 @@
 """The verdict: what every gate writes, in one format, so that one command explains them all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -85,8 +86,7 @@ class Verdict(Section):
     def headline(self) -> str:
         """Describe the outcome in one line."""
         counts = {s: sum(c.status == s for c in self.checks) for s in ("passed", "failed", "undecided")}
-        undecided = [check for check in self.checks if check.status == "undecided"]
-        tail = f", {len(undecided)} undecided ({undecided[0].message})" if undecided else ""
+        tail = undecided(self.checks)
         if self.passed:
             if self.summary:
                 return self.summary
@@ -94,6 +94,12 @@ class Verdict(Section):
         worst = self.failures[0].sentence() if self.failures else "no check could decide"
         more = f" (and {counts['failed'] - 1} more)" if counts["failed"] > 1 else ""
         return f"refused: {worst}{more}"
+
+
+def undecided(checks: Sequence[Check]) -> str:
+    """Say how many checks are undecided and why the first is, to be appended to a sentence; "" if none is."""
+    found = [check for check in checks if check.status == "undecided"]
+    return f", {len(found)} undecided ({found[0].message})" if found else ""
 
 
 def judge(

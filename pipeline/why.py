@@ -1,6 +1,7 @@
 """`slipway why`: verdicts in plain words, a pass and a fail alike."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,8 @@ def show_verdicts(console: Console, verdicts: Sequence[Verdict], optimization: s
             _show_variants(console, optimization)
         elif numbers:
             console.print(_table(numbers))
+            for message, count in Counter(c.message for c in numbers if c.status == "undecided").items():
+                console.print(Text(f"  – {count} undecided: {message}", "yellow"), soft_wrap=True)
         for check in verdict.checks:
             if check.bound is None and check.status != "failed":
                 mark, style = _MARKS[check.status]

@@ -104,12 +104,11 @@ def Evaluator(  # noqa: N802  (a component's name is its class name)
     notes: list[str] = []
     if not released:
         notes.append("nothing is released yet, so only the absolute bounds were checked")
+    elif predicted.obstacle:
+        found.append(comparison_check(released, predicted.obstacle, config.baseline_waiver))
     else:
         against = {"baseline_digest": released.release.digest, "baseline_version": released.release.version}
-        if predicted.obstacle:
-            found.append(comparison_check(released, predicted.obstacle, config.baseline_waiver))
-        else:
-            notes += remarks(released, classes, json.loads(split_rule))
+        notes += remarks(released, classes, json.loads(split_rule))
     # No metric of what is not a probability means anything, and some would look good.
     if not predicted.faults.count:
         log.info("computing metrics")

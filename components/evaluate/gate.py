@@ -71,7 +71,19 @@ def checks(
             if not any(where and where[0][0] == feature for where in results):
                 message = f"no example has the feature {feature!r}: check evaluate.thresholds.slices"
                 found.append(Check(metric=threshold.name, slice=feature, status="failed", message=message))
+    if found and not any(_was_judged(check, config.min_examples) for check in found):
+        message = f"none could be checked ({found[0].slice}: {found[0].message}): use more data, or lower min_examples"
+        found.append(Check(metric="evaluate.thresholds", status="failed", message=message))
     return found
+
+
+def _was_judged(check: Check, min_examples: int) -> bool:
+    """Tell a check from one of a slice that was not judged at all: for want of examples, or of a value."""
+    return (
+        check.status != "undecided"
+        or check.slice == OVERALL
+        or (check.value is not None and (check.examples or 0) >= min_examples)
+    )
 
 
 def _bounded(

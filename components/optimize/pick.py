@@ -39,36 +39,35 @@ def pick(
         best = min(passed, key=lambda row: sign * row.quality[metric.name])
         close = [row for row in passed if not worse(row.name, best.name)]
         what = f"not worse in {metric.name} than {best.name} by more than chance"
+        alone = f"the best in {metric.name} by more than chance"
     else:
         cost = _speed if config.objective == "latency" else _size
         least = min(map(cost, passed))
         close = [row for row in passed if cost(row) <= least * (1 + config.tie)]
-        what = f"within {config.tie:.0%} of the {'fastest' if config.objective == 'latency' else 'smallest'}"
+        most = "fastest" if config.objective == "latency" else "smallest"
+        what, alone = f"within {config.tie:.0%} of the {most}", f"the {most} by more than {config.tie:.0%}"
     unbeaten = [
         row for row in close if not any(_beats(other, row, config.tie, worse) for other in close)
     ] or close
     least = min(map(_size, unbeaten))
     small = [row for row in unbeaten if _size(row) <= least * (1 + config.tie)]
     chosen = min(small, key=lambda row: _complexity(row.name)).name
-    return chosen, f"picked {chosen}: {_reason(chosen, close, unbeaten, small, what)}"
+    reason = alone if len(close) == 1 else f"{what} are {_named(close)}; {_reason(close, unbeaten, small)}"
+    return chosen, f"picked {chosen}: {reason}"
 
 
-def _reason(
-    chosen: str, close: Sequence[Row], unbeaten: Sequence[Row], small: Sequence[Row], what: str
-) -> str:
-    names = ", ".join(row.name for row in close)
-    if len(close) == 1:
-        return f"no other is {what}"
-    reason = f"{what} are {names}"
+def _reason(close: Sequence[Row], unbeaten: Sequence[Row], small: Sequence[Row]) -> str:
     if len(unbeaten) == 1:
-        return f"{reason}; it beats the others on size, speed and quality together"
-    if len(unbeaten) < len(close):
-        reason += (
-            f"; none beats {', '.join(row.name for row in unbeaten)} on size, speed and quality together"
-        )
+        return "it beats the others on size, speed and quality together"
+    beaten = len(unbeaten) < len(close)
+    reason = f"none beats {_named(unbeaten)} on size, speed and quality together; " if beaten else ""
     if len(small) == 1:
-        return f"{reason}; it is the smallest"
-    return f"{reason}; of the equally small {', '.join(row.name for row in small)} it is the simplest"
+        return f"{reason}it is the smallest"
+    return f"{reason}of the equally small {_named(small)} it is the simplest"
+
+
+def _named(rows: Sequence[Row]) -> str:
+    return ", ".join(row.name for row in rows)
 
 
 def _beats(one: Row, other: Row, tie: float, worse: Worse) -> bool:

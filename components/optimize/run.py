@@ -28,7 +28,7 @@ from components.outputs import output_check
 from components.preprocess.config import PreprocessConfig
 from components.push.config import PushFormat
 from components.raw import read_examples
-from components.verdict import Verdict
+from components.verdict import Verdict, undecided
 from serving.engine.base import Engine
 from serving.engine.open import LITERT_FILE, EngineOptions, open_engine
 from serving.errors import ServingError
@@ -221,7 +221,8 @@ def _decide(
         notes.insert(0, f"WARNING: no variant passed, {kept}")
         log.warning("%s", notes[0])
     else:
-        notes.insert(0, picked[1])
+        judged = next(row.checks for row in rows if row.name == name)
+        notes.insert(0, f"{picked[1]}{undecided(judged)}")
     rows = [row.model_copy(update={"picked": row.name == chosen}) for row in rows]
     parent = rows[0].digest
     verdict = Verdict(

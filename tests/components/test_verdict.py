@@ -29,7 +29,9 @@ def test_a_failure_is_said_with_slice_value_bound_and_margin() -> None:
 
 
 def test_the_headline_of_a_pass_counts_what_could_not_decide() -> None:
-    assert judge("evaluate", "d1", [GOOD, UNSURE]).headline() == "passed: 1 of 2 checks, 1 undecided"
+    assert judge("evaluate", "d1", [GOOD, UNSURE]).headline() == (
+        "passed: 1 of 2 checks, 1 undecided (3 of the 30 examples needed)"
+    )
 
 
 def test_a_verdict_survives_its_file(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_a_slice_with_too_few_examples_decides_nothing_and_says_so() -> None:
     assert thin.message == "29 of the 30 examples needed to decide"
 
 
+def test_a_gate_that_could_check_nothing_does_not_pass() -> None:
+    found = _checks(_results(0.95, 0.9, examples=29), lower_bound=0.5, slices=["stroke"], overall=False)
+    assert [check.status for check in found] == ["undecided", "failed"]
+    assert found[1].message.startswith(
+        "none could be checked (stroke = thin: 29 of the 30 examples needed"
+    )
+
+
 @pytest.mark.parametrize(("worse", "status"), [(2, "passed"), (4, "passed"), (30, "failed")])
 def test_a_drop_is_measured_against_the_released_model(worse: int, status: str) -> None:
     (check,) = _checks(_results(0.95, 0.9), _always(share(worse, 2, 500, 463)), max_drop=0.02)

@@ -67,7 +67,7 @@ def test_of_what_is_equal_the_simplest_is_picked() -> None:
     assert picked([row("int8", 99), row("float", 100)])[0] == "float"
     assert picked([row("int8", 99, 100), row("float", 100, 101)])[0] == "float"
     assert picked([row("int8", passed=False)]) == ("", "")
-    assert picked([row("int8", 1), row("float", 2)])[1] == "picked int8: no other is within 5% of the fastest"
+    assert picked([row("int8", 1), row("float", 2)])[1] == "picked int8: the fastest by more than 5%"
 
 
 def test_quality_differs_only_by_more_than_chance() -> None:
