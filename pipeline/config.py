@@ -106,6 +106,17 @@ class Config(Section):
         return self.root / "inferred_schema.pbtxt"
 
     @property
+    def read_columns(self) -> dict[str, str]:
+        """The raw columns that some stage reads, each with the key that names it; any other may change freely."""
+        compared = (*self.schema_.skew_comparators, *self.schema_.drift_comparators)
+        return {
+            **dict.fromkeys(compared, "the comparators of schema"),
+            **dict.fromkeys(self.evaluate.slice_features, "the slices of evaluate"),
+            **dict.fromkeys(self.preprocess.inputs, "preprocess.inputs"),
+            self.data.label: "data.label",
+        }
+
+    @property
     def evaluation_split(self) -> str:
         """The split that the gates judge on."""
         return self.evaluate.split or ("test" if "test" in self.data.split_names() else "eval")

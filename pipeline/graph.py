@@ -43,6 +43,7 @@ def build(config: Config) -> list[Any]:
         classes=json.dumps(config.data.classes),
         schema_config=config.schema_.model_dump_json(),
         optional=json.dumps(list(config.preprocess.missing)),
+        read=json.dumps(config.read_columns),
         code_digest=code_digest("components.schema.component"),
     )
     anomalies = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
@@ -51,6 +52,7 @@ def build(config: Config) -> list[Any]:
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
         schema_config=config.schema_.model_dump_json(),
+        read=json.dumps(config.read_columns),
         code_digest=code_digest("components.validate.component", files=compared),
     )
     transform = Transform(

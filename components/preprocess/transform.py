@@ -36,7 +36,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     label = custom_config["label"]
     missing = [name for name in config.inputs if name not in inputs]
     if missing:
-        raise InputError(f"preprocess.inputs names {missing}, which the data lacks; it has {sorted(inputs)}")
+        raise InputError(
+            f"preprocess.inputs names {listed(missing)}, which the data lacks; it has {listed(sorted(inputs))}"
+        )
     raw = raw_features(inputs, config)
     if config.module in _BUILT_IN:
         outputs = _BUILT_IN[config.module](raw, config)
