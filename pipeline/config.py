@@ -149,7 +149,9 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
         ConfigError: with every mistake, each with its field, and the nearest valid key for a misspelt one.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _UniqueKeys)
+        loader = _UniqueKeys(Path(path).read_text(encoding="utf-8-sig"))
+        loader.name = str(path)  # for the errors, which name line and column in it
+        raw = loader.get_single_data()
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in configs/"
         raise ConfigError(f"{path}: no such file (there are: {known})") from None
@@ -211,6 +213,10 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{where}: missing, and required"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        message = "a section is expected, with keys of its own below it: see docs/configuration.md"
+    if error["type"] == "invalid_key":
+        message = "YAML reads this key as a number or as true or false: put it in quotes, or remove it"
     if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
         given = error["input"]
         message = f'YAML reads this as {str(given).lower()}, not as text: put it in quotes, such as "{given}"'

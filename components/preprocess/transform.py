@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.causes import root_cause
 from components.listing import listed
 from components.modules import load_function
 from components.preprocess import image, text
@@ -79,14 +80,20 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
     try:
         outputs: dict[str, Any] = function(raw)
     except Exception as error:
+        if isinstance(error, KeyError) and error.args and error.args[0] not in raw:
+            raise InputError(
+                f"{module}: preprocessing_fn asks for {error.args[0]!r}, and gets what preprocess.inputs names: "
+                f"{listed(list(raw))}"
+            ) from error
         gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
         if not gaps:
             raise
         named = listed([repr(name) for name in gaps], 5)
         raise InputError(
-            f"{module}: preprocessing_fn fails, with {named} as SparseTensors: not every example has exactly one "
-            f"value. Set preprocess.missing, such as {{{gaps[0]}: most_frequent}}, or handle the gaps in the function: "
-            f"{str(error)[:120]}"
+            f"{module}: preprocessing_fn fails: {root_cause(error)}. It gets {named} as SparseTensors, because not "
+            f"every example has exactly one value. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: "
+            "most_frequent}; a feature of several values takes a list of them there. Or handle SparseTensors in the "
+            "function, with tf.RaggedTensor.from_sparse for one"
         ) from error
     return outputs
 

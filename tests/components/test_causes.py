@@ -1,0 +1,1 @@
+"""Errors as TensorFlow, Keras and Beam really raise them, in one line."""
