@@ -1,13 +1,15 @@
 """What really went wrong, in one line: libraries wrap an error in layers of their own, and bury its message."""
 
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.imports import SOURCES
+from components.imports import PACKAGES, SOURCES
 from serving.errors import UserError
 
+_PYTHON = sysconfig.get_paths()["stdlib"]
 #: A line that names an exception, as Python, AutoGraph and Keras print it.
 _NAMED = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Failure))\b: *(.*)$")
 _FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
@@ -22,10 +24,13 @@ _NOISE = (
     re.compile(r"\s*\[while running '.*?'\]", re.DOTALL),
     re.compile(r"\s*\[Op:\w+\]( name: .*)?"),
     re.compile(r"^\{\{function_node \S+?\}\}\s*"),
-    re.compile(r"^assertion failed: "),
     re.compile(r"^\s*\d+ root error\(s\) found\.\s*"),
     re.compile(r"\{\{node \S+?\}\}\s*"),
 )
+#: An operation with its attributes; what it is called with says enough.
+_NODE = re.compile(r"'\{\{node \S+?\}\} = (\w+)\[.*?\](?=\()")
+#: tf.debugging's message, before the tensors that it prints.
+_ASSERTED = re.compile(r"^assertion failed: \[([^\]]+)\].*$", re.DOTALL)
 _LONGEST = 400
 
 
@@ -42,7 +47,8 @@ def root_cause(error: BaseException) -> str:
     origin = next((one for one in chain if _user_frame(one)), chain[-1])
     name, message = _named(str(origin), type(origin).__name__)
     said = f"{name}: {message}" if message else name
-    where = _user_frame(origin) or _frame_in_text(str(origin))
+    # AutoGraph and graphs tell in the text what the traceback has lost: the line inside of a function.
+    where = _frame_in_text(str(origin)) or _user_frame(origin)
     return _short(said) + (f" ({where})" if where else "")
 
 
@@ -66,30 +72,38 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _named(text: str, name: str) -> tuple[str, str]:
     """Find the last exception that a message names, and its message; without any, `name` and the message itself."""
-    text = _without_noise(text)
-    lines = text.splitlines()
+    if "Graph execution error" in text.partition("\n")[0]:
+        return name, _without_noise(_of_graph(text.splitlines()))
+    lines = _without_noise(text).splitlines()
     start, message = 0, ""
     for index, line in enumerate(lines):
         match = _NAMED.match(line)
         if match and not any(heading in match[2] for heading in _HEADINGS):
             start, name, message = index + 1, match[1].rpartition(".")[2], match[2]
-    if not message:
-        # After a list of nodes, the message comes last.
-        paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
-        told = [part for part in paragraphs if not any(h in part for h in _HEADINGS) and not _END.match(part)]
-        lines, start = (told[0] if told else text).splitlines(), 0
-    rest: list[str] = [message] if message else []
+    said = [message] if message else []
     for line in lines[start:]:
         if not line.strip() or _END.match(line):
             break
-        rest.append(line.strip())
-    return name, _without_noise(" ".join(rest))
+        said.append(line.strip())
+    return name, _without_noise(" ".join(said))
+
+
+def _of_graph(lines: list[str]) -> str:
+    """Find the message in an error of a graph: after the places where the node was defined, before its name."""
+    end = next((index for index, line in enumerate(lines) if "[[{{node" in line), len(lines))
+    said: list[str] = []
+    for line in reversed(lines[:end]):
+        if not line.strip() or line.startswith(("  ", "<stack", "Detected at", "Graph execution")):
+            break
+        said.insert(0, line.strip())
+    return " ".join(said)
 
 
 def _without_noise(text: str) -> str:
+    text = _NODE.sub(r"'\1", text)
     for pattern in _NOISE:
         text = pattern.sub("", text)
-    return text.strip()
+    return _ASSERTED.sub(r"\1", text.strip())
 
 
 def _user_frame(error: BaseException) -> str:
@@ -114,10 +128,10 @@ def _last_of_users(frames: list[tuple[str, int | None, str]]) -> str:
 
 def _is_users(path: str) -> bool:
     """Tell a user's file from ours, from a library's, and from code that AutoGraph made of one."""
-    if not path.endswith(".py") or path.startswith("<") or "__autograph_generated_file" in path:
+    if "__autograph_generated_file" in path or not Path(path).is_absolute() or not path.endswith(".py"):
         return False
-    parts = Path(path).parts
-    return "site-packages" not in parts and not Path(path).is_relative_to(SOURCES) and "lib" not in parts[:3]
+    ours = any(Path(path).is_relative_to(SOURCES / package) for package in PACKAGES)
+    return not ours and "site-packages" not in Path(path).parts and not Path(path).is_relative_to(_PYTHON)
 
 
 def _short(text: str) -> str:

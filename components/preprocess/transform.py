@@ -11,6 +11,7 @@ from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.missing import fill, indicator
+from components.preprocess.together import scaled_together
 from serving.errors import UserError
 
 _BUILT_IN = {"image": image.preprocessing_fn, "text": text.preprocessing_fn}
@@ -78,7 +79,8 @@ def raw_features(inputs: dict[str, Any], config: PreprocessConfig) -> dict[str, 
 
 def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dict[str, Any]:
     try:
-        outputs: dict[str, Any] = function(raw)
+        with scaled_together(raw):
+            outputs: dict[str, Any] = function(raw)
     except Exception as error:
         if isinstance(error, KeyError) and error.args and error.args[0] not in raw:
             raise InputError(

@@ -43,6 +43,11 @@ def column_checks(
 
 def unread_note(schema: Any, statistics: Mapping[str, Any], read: Mapping[str, str]) -> str:
     """Say in one line which columns that no stage reads differ from the schema; "" if none does."""
+    unread = {feature.name for feature in schema.feature}.union(*map(columns_of, statistics.values())) - set(
+        read
+    )
+    if not unread:
+        return ""
     whole = with_all_columns(schema)
     found = [
         f"{one.column!r} ({', '.join(one.kinds)})"
