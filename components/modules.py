@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from typing import Any
 
+from components.causes import root_cause
 from components.imports import user_files
 from serving.errors import UserError
 
@@ -59,7 +60,7 @@ def _load(file: Path, shown: str) -> types.ModuleType:
         module = importlib.import_module(f"{package}.{file.stem}")
     except Exception as error:
         _forget(package)
-        raise ModuleError(f"{shown}: does not import: {type(error).__name__}: {error}") from error
+        raise ModuleError(f"{shown}: does not import: {root_cause(error)}") from error
     sys.modules[package].__dict__["__slipway_files__"] = {**known, **files}
     return module
 

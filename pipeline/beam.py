@@ -106,6 +106,18 @@ def pipeline_args(config: BeamConfig, folder: Path) -> list[str]:
     return args
 
 
+def batch_by_bytes() -> None:
+    """Let batches of examples have 20 MiB rather than a number of examples that Beam feels its way to, from 1 on.
+
+    Statistics of a batch cost as much as it has columns, whether it has one example or a thousand: of a wide table,
+    small batches take minutes.
+    """
+    import tfx_bsl.coders.batch_util  # noqa: F401  # defines the flag
+    from absl import flags
+
+    flags.FLAGS.set_default("tfxio_use_byte_size_batching", True)
+
+
 def ships_package(config: BeamConfig) -> bool:
     """Tell whether workers run elsewhere and must be sent this code."""
     if config.runner == "direct":

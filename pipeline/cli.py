@@ -64,7 +64,7 @@ def run(
     loaded = _load(config, overrides)
     from pipeline.run import run as run_pipeline
 
-    raise typer.Exit(run_pipeline(loaded, config))
+    raise typer.Exit(run_pipeline(loaded, config, overrides or []))
 
 
 @app.command("train-worker")
@@ -86,19 +86,20 @@ def why(
         str | None, typer.Argument(help="a run's name or a version's number; the latest run if left out")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
 ) -> None:
     """Explain in words what the gates decided, for a run or for a released version."""
     from pipeline.why import explain
 
-    explain(console, _load(config), what)
+    explain(console, _load(config, overrides), what)
 
 
 @app.command()
-def versions(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def versions(config: ConfigOption = DEFAULT_CONFIG, overrides: SetOption = None) -> None:
     """List the released versions, and what is served by default."""
     from pipeline.versions import show
 
-    show(console, _load(config))
+    show(console, _load(config, overrides))
 
 
 @app.command()
@@ -106,11 +107,12 @@ def rollback(
     to: Annotated[int, typer.Option(help="the version whose model is to be served again")],
     reason: Annotated[str, typer.Option(help="recorded in the release")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
 ) -> None:
     """Serve an older model again: it becomes the newest version, and the models released after it are withdrawn."""
     from pipeline.versions import roll_back
 
-    roll_back(console, _load(config), to, reason)
+    roll_back(console, _load(config, overrides), to, reason)
 
 
 @app.command()
@@ -120,26 +122,42 @@ def label(
         int | None, typer.Argument(help="the version it is to name; removed if left out")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
 ) -> None:
     """Name a version, which keeps it from being deleted as old."""
     from pipeline.versions import set_version_label
 
-    set_version_label(console, _load(config), name, version)
+    set_version_label(console, _load(config, overrides), name, version)
 
 
 @app.command()
 def schema(
+    diff: Annotated[
+        bool, typer.Option("--diff", help="say how the latest run's data differs from the schema, by column")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="take what the latest run's data has, and data.classes, into it")
+    ] = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="keep the inferred schema as the reviewed one")
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
+    overrides: SetOption = None,
 ) -> None:
-    """Show the schema that runs go by, and accept the inferred one as reviewed."""
-    from pipeline.schema import accept as accept_schema
-    from pipeline.schema import show
+    """Show the schema that runs go by, compare it with new data, update it, accept the inferred one as reviewed."""
+    if diff + update + accept > 1:
+        raise typer.BadParameter("give one of --diff, --update and --accept")
+    loaded = _load(config, overrides)
+    from pipeline import schema as schemas
 
-    loaded = _load(config)
-    (accept_schema if accept else show)(console, loaded)
+    used = schemas.Invocation(loaded, config, overrides or [])
+    if not (diff or update):
+        (schemas.accept if accept else schemas.show)(console, used)
+        return
+    from pipeline.quiet import quiet
+
+    with quiet(Path(os.devnull)) as screen:  # TensorFlow, which reads statistics, talks
+        (schemas.update if update else schemas.compare)(screen, used)
 
 
 @app.command()
@@ -156,9 +174,9 @@ def schedule(
 
 
 @app.command()
-def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def doctor(config: ConfigOption = DEFAULT_CONFIG, overrides: SetOption = None) -> None:
     """Check this machine: what is there, what is missing, and what to do about it."""
-    loaded = _load(config)
+    loaded = _load(config, overrides)
     from pipeline.doctor import examine
     from pipeline.quiet import quiet
 

@@ -106,6 +106,17 @@ class Config(Section):
         return self.root / "inferred_schema.pbtxt"
 
     @property
+    def read_columns(self) -> dict[str, str]:
+        """The raw columns that some stage reads, each with the key that names it; any other may change freely."""
+        compared = (*self.schema_.skew_comparators, *self.schema_.drift_comparators)
+        return {
+            **dict.fromkeys(compared, "the comparators of schema"),
+            **dict.fromkeys(self.evaluate.slice_features, "the slices of evaluate"),
+            **dict.fromkeys(self.preprocess.inputs, "preprocess.inputs"),
+            self.data.label: "data.label",
+        }
+
+    @property
     def evaluation_split(self) -> str:
         """The split that the gates judge on."""
         return self.evaluate.split or ("test" if "test" in self.data.split_names() else "eval")
@@ -138,7 +149,9 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
         ConfigError: with every mistake, each with its field, and the nearest valid key for a misspelt one.
     """
     try:
-        raw = yaml.load(Path(path).expanduser().read_text(encoding="utf-8-sig"), _UniqueKeys)
+        loader = _UniqueKeys(Path(path).expanduser().read_text(encoding="utf-8-sig"))
+        loader.name = str(path)  # for the errors, which name line and column in it
+        raw = loader.get_single_data()
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml"))) or "none in configs/"
         raise ConfigError(f"{path}: no such file (there are: {known})") from None
@@ -211,6 +224,10 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{where}: missing, and required"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        message = "a section is expected, with keys of its own below it: see docs/configuration.md"
+    if error["type"] == "invalid_key":
+        message = "YAML reads this key as a number or as true or false: put it in quotes, or remove it"
     if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
         given = error["input"]
         message = f'YAML reads this as {str(given).lower()}, not as text: put it in quotes, such as "{given}"'

@@ -20,6 +20,7 @@ from tfx.orchestration.portable import execution_publish_utils, launcher, runtim
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from components.artifacts import ReleaseArtifact, VerdictArtifact
+from components.causes import root_cause
 from components.push.outcome import PushOutcome, read_outcome
 from components.verdict import Verdict, read_verdict
 from pipeline.progress import Progress, Status
@@ -34,7 +35,7 @@ class StageFailedError(RuntimeError):
     """A stage raised an exception, which is the cause."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
-        super().__init__(f"{stage}: {cause}")
+        super().__init__(f"{stage}: {root_cause(cause)}")
         self.stage = stage
 
 
@@ -134,7 +135,7 @@ def run(
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
             ).launch()
         except Exception as error:
-            progress.finish(stage, "failed", _first_line(error))
+            progress.finish(stage, "failed", root_cause(error).splitlines()[0])
             _mark_rest(progress)
             raise StageFailedError(node_id, error) from error
         cached, outputs = _published(connection, info.execution_id)
@@ -188,7 +189,3 @@ def _published(connection: Any, execution_id: int) -> tuple[bool, Any]:
         (execution,) = handle.store.get_executions_by_id([execution_id])
         cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
         return cached, execution_lib.get_output_artifacts(handle, execution_id)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

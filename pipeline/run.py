@@ -2,9 +2,11 @@
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +16,14 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from components.names import TRADEOFF_FILE
+from components.names import DATA_GATE, TRADEOFF_FILE
 from components.train import worker
 from components.train.distribute import ClusterError, read_cluster
-from pipeline import beam
+from pipeline import beam, commands
 from pipeline.config import Config
 from pipeline.progress import Progress, working
 from pipeline.quiet import prepare_tensorflow, quiet
+from pipeline.schema import check_kept_classes
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
 from serving.version import commit, version
 
@@ -35,13 +38,19 @@ class _Ending:
     version: int | None = None
 
 
-def run(config: Config, config_path: str) -> int:
+def run(config: Config, config_path: str, overrides: Sequence[str] = ()) -> int:
     """Run the whole pipeline on this machine, showing its progress; returns the exit code.
 
     Everything that libraries print goes to `runs/<id>/log.txt`. A run that fails, is refused, or is killed leaves
     nothing incomplete in the bucket, and the next run continues after the last stage that finished.
 
+    Args:
+        config: of the run.
+        config_path: where it was read.
+        overrides: as `--set` gave them; they are in `config` already.
+
     Raises:
+        SchemaError: data.classes is not what the kept schema says; nothing was done.
         RunnerError: the Beam runner's job server does not answer; nothing was done.
         ClusterError: TF_CONFIG does not make this the chief of the configured workers; nothing was done.
     """
@@ -50,6 +59,7 @@ def run(config: Config, config_path: str) -> int:
         raise ClusterError(
             "TF_CONFIG makes this a worker, but the pipeline runs on the chief: run slipway train-worker here"
         )
+    check_kept_classes(config, config_path, overrides)
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()
@@ -77,6 +87,7 @@ def run(config: Config, config_path: str) -> int:
             run_id=run_id,
             model_name=config.model_name,
             config=config_path,
+            overrides=tuple(overrides),
             bucket=config.push.bucket,
             started=started.isoformat(timespec="seconds"),
             seconds=time.monotonic() - clock,
@@ -173,26 +184,13 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
         "refused": "nothing pushed; the bucket is unchanged",
         "failed": f"nothing pushed; the log says more: {folder}/log.txt",
     }[summary.outcome]
-    slipway = (
-        "slipway" if shutil.which("slipway") else os.path.relpath(Path(sys.executable).parent / "slipway")
-    )
-    option = "" if summary.config == "configs/digits.yaml" else f" --config {summary.config}"
-    serve = f"--model_name={summary.model_name} --model_base_path={_absolute(base)} --rest_api_port=8501"
-    next_commands = {
-        "pushed": [f"{slipway} why{option}", f"{slipway} versions{option}", f"{slipway} serve {serve}"],
-        "unchanged": [f"{slipway} why{option}", f"{slipway} versions{option}", f"{slipway} serve {serve}"],
-        "withdrawn": [f"{slipway} versions{option}"],
-        "refused": [f"{slipway} why{option}"],
-        "failed": [f"python run_local.py{option}   # continues at the stage that failed"],
-    }[summary.outcome]
     good = summary.outcome in ("pushed", "unchanged")
     lines = Text()
     lines.append(f"{summary.message}\n", "bold green" if good else "bold red")
     lines.append(f"{where}\n")
     if (folder / TRADEOFF_FILE).is_file():
         lines.append(f"the variants as a picture: {folder}/{TRADEOFF_FILE}\n")
-    lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in total\n\n", "dim")
-    lines.append("next  " + "\n      ".join(next_commands))
+    lines.append(f"{cached} stages cached, {ran} run, {seconds:.1f} s in total", "dim")
     console.print()
     if console.is_terminal:
         console.print(
@@ -200,6 +198,33 @@ def _close(console: Console, summary: Summary, seconds: float, folder: Path) -> 
         )
     else:
         console.print(Text(f"{summary.outcome}: ") + lines, soft_wrap=True)
+    # Not in the panel, whose border would be copied with a long command.
+    console.print(Text("\nnext  " + "\n      ".join(_next(summary, _absolute(base)))), soft_wrap=True)
+
+
+def _next(summary: Summary, base: str) -> list[str]:
+    """List what to type next, for the shell."""
+
+    def command(name: str) -> str:
+        return commands.slipway(name, summary.config, summary.overrides)
+
+    if summary.outcome in ("pushed", "unchanged"):
+        served = (
+            f"--model_name={summary.model_name} --model_base_path={shlex.quote(base)} --rest_api_port=8501"
+        )
+        return [command("why"), command("versions"), f"{commands.program()} serve {served}"]
+    if summary.outcome == "withdrawn":
+        return [command("versions")]
+    if summary.outcome == "refused":
+        if summary.verdicts[-1].gate != DATA_GATE:
+            return [command("why")]
+        return [
+            f"{command('schema --diff')}   # how data and schema differ, by column",
+            f"{command('schema --update')}   # if the data is right: takes it into the schema",
+            command("why"),
+        ]
+    again = f"python run_local.py{commands.options(summary.config, summary.overrides)}"
+    return [f"{again}   # continues at the stage that failed"]
 
 
 def _absolute(url: str) -> str:

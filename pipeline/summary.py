@@ -34,6 +34,7 @@ class Summary(Section):
         run_id: its name.
         model_name: the model's name.
         config: path of its configuration.
+        overrides: what `--set` changed in it.
         bucket: where it would release the model.
         started: when, in local time.
         seconds: wall time.
@@ -57,6 +58,7 @@ class Summary(Section):
     stages: tuple[StageRecord, ...]
     verdicts: tuple[Verdict, ...]
     outputs: dict[str, dict[str, str]]
+    overrides: tuple[str, ...] = ()
     slipway_version: str = ""
     commit: str = ""
 

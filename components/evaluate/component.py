@@ -40,7 +40,7 @@ from components.names import (
 )
 from components.outputs import OutputFaults, output_check
 from components.raw import example_files
-from components.schema.infer import classes_of, read_schema
+from components.schema.text import classes_of, read_schema
 from components.verdict import Check, judge, write_verdict
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine

@@ -24,7 +24,7 @@ from components.optimize.run import OptimizerInputs, optimize
 from components.optimize.table import write_rows
 from components.preprocess.config import PreprocessConfig
 from components.raw import example_files
-from components.schema.infer import classes_of, read_schema
+from components.schema.text import classes_of, read_schema
 from components.verdict import write_verdict
 
 

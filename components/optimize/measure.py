@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from components.causes import last_lines
 from components.config import Section
 from components.optimize.table import Measured
 from components.optimize.worker import process_environment
@@ -76,12 +77,13 @@ class Measurement:
         """Measure now, and return sizes and speed by name.
 
         Raises:
-            RuntimeError: the process failed; the message names its log.
+            RuntimeError: the process failed; the message has the end of its log, which TFX removes with the stage.
         """
         self._process.communicate(b"go\n")
         self.close()
         if self._process.returncode:
-            raise RuntimeError(f"measuring ended with code {self._process.returncode}; see {self._log.name}")
+            said = last_lines(Path(self._log.name))
+            raise RuntimeError(f"measuring ended with code {self._process.returncode}: {said}")
         times = json.loads((self._folder / TIMES).read_text())
         return {name: _measured(Path(folder), times[name]) for name, folder in self._job.folders.items()}
 

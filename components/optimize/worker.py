@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components.causes import last_lines, root_cause
 from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
@@ -54,12 +55,12 @@ def build_all(parent: Parent, config: OptimizeConfig, push_format: PushFormat, f
         job = BuildJob(
             parent=parent, config=config, push_format=push_format, chains=tuple(remaining), folder=str(folder)
         )
-        code = _run(job, folder)
+        code, said = _run(job, folder)
         finished = [built for chain in remaining if (built := _read(folder, chain))]
         done += finished
         remaining = remaining[len(finished) :]
         if remaining:
-            done.append(Built(chain=remaining[0], skipped=_in_words(code)))
+            done.append(Built(chain=remaining[0], skipped=_in_words(code, said)))
             shutil.rmtree(folder / remaining[0], ignore_errors=True)
             remaining = remaining[1:]
     for built in done:
@@ -67,18 +68,20 @@ def build_all(parent: Parent, config: OptimizeConfig, push_format: PushFormat, f
     return done
 
 
-def _run(job: BuildJob, folder: Path) -> int:
-    """Run the process, and return its exit code."""
+def _run(job: BuildJob, folder: Path) -> tuple[int, str]:
+    """Run the process, and return its exit code and the last that it printed."""
     path = folder / "job.json"
     path.write_text(job.model_dump_json())
     with (folder / LOG).open("a") as output:
-        return subprocess.run(
+        before = output.tell()
+        code = subprocess.run(
             python_module("components.optimize.worker", str(path)),
             stdout=output,
             stderr=subprocess.STDOUT,
             env=process_environment(),
             check=False,
         ).returncode
+    return code, last_lines(folder / LOG, before)
 
 
 def process_environment() -> dict[str, str]:
@@ -86,9 +89,9 @@ def process_environment() -> dict[str, str]:
     return environment(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="2")
 
 
-def _in_words(code: int) -> str:
+def _in_words(code: int, said: str) -> str:
     died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    return f"the process that built it {died}; see {LOG} beside the variants"
+    return f"the process that built it {died}: {said}"
 
 
 def _record(folder: Path, chain: str) -> Path:
@@ -151,7 +154,7 @@ def _build(chain: str, job: BuildJob, models: dict[tuple[str, ...], Any]) -> str
         return str(reason)
     except Exception as error:  # a technique, the user's too, may fail in any way; the run goes on without it
         traceback.print_exc()
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+        return root_cause(error)[:200]
     return None
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.causes import root_cause
 from components.listing import listed
 from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.missing import fill, indicator
+from components.preprocess.together import scaled_together
 from serving.errors import UserError
 
 _BUILT_IN = {"image": image.preprocessing_fn, "text": text.preprocessing_fn}
@@ -36,7 +38,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     label = custom_config["label"]
     missing = [name for name in config.inputs if name not in inputs]
     if missing:
-        raise InputError(f"preprocess.inputs names {missing}, which the data lacks; it has {sorted(inputs)}")
+        raise InputError(
+            f"preprocess.inputs names {listed(missing)}, which the data lacks; it has {listed(sorted(inputs))}"
+        )
     raw = raw_features(inputs, config)
     if config.module in _BUILT_IN:
         outputs = _BUILT_IN[config.module](raw, config)
@@ -75,16 +79,23 @@ def raw_features(inputs: dict[str, Any], config: PreprocessConfig) -> dict[str, 
 
 def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dict[str, Any]:
     try:
-        outputs: dict[str, Any] = function(raw)
+        with scaled_together(raw):
+            outputs: dict[str, Any] = function(raw)
     except Exception as error:
+        if isinstance(error, KeyError) and error.args and error.args[0] not in raw:
+            raise InputError(
+                f"{module}: preprocessing_fn asks for {error.args[0]!r}, and gets what preprocess.inputs names: "
+                f"{listed(list(raw))}"
+            ) from error
         gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
         if not gaps:
             raise
         named = listed([repr(name) for name in gaps], 5)
         raise InputError(
-            f"{module}: preprocessing_fn fails, with {named} as SparseTensors: not every example has exactly one "
-            f"value. Set preprocess.missing, such as {{{gaps[0]}: most_frequent}}, or handle the gaps in the function: "
-            f"{str(error)[:120]}"
+            f"{module}: preprocessing_fn fails: {root_cause(error)}. It gets {named} as SparseTensors, because not "
+            f"every example has exactly one value. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: "
+            "most_frequent}; a feature of several values takes a list of them there. Or handle SparseTensors in the "
+            "function, with tf.RaggedTensor.from_sparse for one"
         ) from error
     return outputs
 

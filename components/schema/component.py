@@ -1,6 +1,5 @@
 """The TFX component: a reviewed schema is imported; before there is one, it is inferred once and kept."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,33 +11,23 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.driver import PropertyDriver
 from components.names import SCHEMA_FILE
 from components.schema.config import SchemaConfig
-from components.schema.infer import (
-    add_comparators,
-    classes_of,
-    infer,
-    load_statistics,
-    make_optional,
+from components.schema.infer import add_comparators, all_statistics, infer, make_optional, set_aside
+from components.schema.text import (
+    check_classes,
+    kept_digest,
     read_schema,
+    schema_in_use,
+    write_inferred,
     write_schema,
 )
 
 
 class SchemaDriver(PropertyDriver):
-    """Tells TFX's cache what the reviewed schema says, before it looks for an earlier result."""
+    """Tells TFX's cache what the kept schema says, before it looks for an earlier result."""
 
     def look_up(self, exec_properties: dict[str, Any], input_dict: dict[str, Any]) -> dict[str, str]:
-        """Set `reviewed` to the digest of the reviewed schema, or to "" while it equals the inferred one."""
-        return {"reviewed": reviewed_digest(exec_properties["schema_path"], exec_properties["inferred_path"])}
-
-
-def reviewed_digest(schema_path: str, inferred_path: str) -> str:
-    """Digest the reviewed schema; "" if there is none, or if it equals the inferred one."""
-    reviewed, inferred = _text(schema_path), _text(inferred_path)
-    return "" if reviewed in ("", inferred) else hashlib.sha256(reviewed.encode()).hexdigest()
-
-
-def _text(path: str) -> str:
-    return Path(path).read_text() if Path(path).is_file() else ""
+        """Set `kept` to the digest of the schema that counts, or to "" while it is what the first run inferred."""
+        return {"kept": kept_digest(exec_properties["schema_path"], exec_properties["inferred_path"])}
 
 
 @component
@@ -51,8 +40,9 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
     classes: Parameter[str],
     schema_config: Parameter[str],
     optional: Parameter[str],
+    read: Parameter[str],
     code_digest: Parameter[str],
-    reviewed: Parameter[str] = "",
+    kept: Parameter[str] = "",
 ) -> None:
     """Write the schema that the rest of the run uses.
 
@@ -65,23 +55,23 @@ def SchemaGen(  # noqa: N802  (a component's name is its class name)
         classes: JSON list of the label's classes, or `null` to take those observed.
         schema_config: JSON of `SchemaConfig`.
         optional: JSON list of the features that an example may lack, because there is a policy for that.
+        read: JSON object, the columns that some stage reads, each with what names it.
         code_digest: part of the cache key.
-        reviewed: part of the cache key, set by the driver.
+        kept: part of the cache key, set by the driver.
     """
-    del code_digest, reviewed
-    source = next((path for path in (schema_path, inferred_path) if Path(path).is_file()), None)
+    del code_digest, kept
+    source = schema_in_use(schema_path, inferred_path)
     if source is None:
         splits = artifact_utils.decode_split_names(statistics.split_names)
-        splits.sort(key=lambda split: split != "train")
-        inferred = infer(
-            [load_statistics(statistics.uri, split) for split in splits], label, json.loads(classes)
+        write_inferred(
+            infer(all_statistics(statistics.uri, splits), label, json.loads(classes)), inferred_path
         )
-        write_schema(inferred, inferred_path)
-        source = inferred_path
+        source = Path(inferred_path)
     loaded = read_schema(source)
-    classes_of(loaded, label)
+    check_classes(loaded, source, label, json.loads(classes))
     add_comparators(loaded, SchemaConfig.model_validate_json(schema_config))
     make_optional(loaded, json.loads(optional))
+    set_aside(loaded, json.loads(read))
     write_schema(loaded, Path(schema.uri) / SCHEMA_FILE)
 
 

@@ -1,4 +1,4 @@
-"""Inference of a schema from statistics, and the text file that people review."""
+"""Inference of a schema from statistics, and what the configuration adds to it."""
 
 import contextlib
 import re
@@ -11,22 +11,23 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.atomic import write_atomically
+from components.listing import listed
 from components.names import SPLIT_PREFIX
 from components.schema.config import Comparator, SchemaConfig
-from serving.errors import UserError
+from components.schema.text import SchemaError
 
 #: The most classes that are inferred; more must be listed in the configuration.
 MAX_INFERRED_CLASSES = 1000
 
 
-class SchemaError(UserError, ValueError):
-    """The schema cannot be inferred or read."""
-
-
 def load_statistics(artifact: str | Path, split: str) -> Any:
     """Read the DatasetFeatureStatisticsList of a split of an ExampleStatistics artifact."""
     return tfdv.load_stats_binary(str(Path(artifact) / f"{SPLIT_PREFIX}{split}" / "FeatureStats.pb"))
+
+
+def all_statistics(artifact: str | Path, splits: Sequence[str]) -> list[Any]:
+    """Read the statistics of all splits, those of the training split first."""
+    return [load_statistics(artifact, split) for split in sorted(splits, key=lambda split: split != "train")]
 
 
 def infer(statistics: Sequence[Any], label: str, classes: Sequence[str] | None) -> Any:
@@ -84,10 +85,10 @@ def _observed_classes(statistics: Sequence[Any], label: str) -> list[str]:
                     )
     if not found:
         raise SchemaError(f"the data has no string feature {label!r} to take classes from: check data.label")
-    return _in_order(found)
+    return in_order(found)
 
 
-def _in_order(classes: Collection[str]) -> list[str]:
+def in_order(classes: Collection[str]) -> list[str]:
     """Sort names, whole numbers by their value: 10 comes after 9."""
     if all(re.fullmatch(r"[+-]?[0-9]+", name) for name in classes):
         return sorted(classes, key=lambda name: (int(name), name))
@@ -109,20 +110,6 @@ def set_classes(schema: Any, label: str, classes: Sequence[str]) -> None:
     schema.string_domain.extend(kept)
 
 
-def classes_of(schema: Any, label: str) -> list[str]:
-    """List the classes of the label, in the order of their ids.
-
-    Raises:
-        SchemaError: the label has no domain.
-    """
-    for feature in schema.feature:
-        if feature.name == label and feature.string_domain.value:
-            return list(feature.string_domain.value)
-    raise SchemaError(
-        f"the schema gives no string_domain for the label {label!r}, so its classes are not known"
-    )
-
-
 def add_comparators(schema: Any, config: SchemaConfig) -> None:
     """Write the configured skew and drift comparators into the schema.
 
@@ -134,7 +121,7 @@ def add_comparators(schema: Any, config: SchemaConfig) -> None:
         for name, comparator in comparators.items():
             if name not in features:
                 raise SchemaError(
-                    f"schema.{kind}_comparators: there is no feature {name!r}; there are {list(features)}"
+                    f"schema.{kind}_comparators: there is no feature {name!r}; there are {listed(list(features))}"
                 )
             _set_comparator(getattr(features[name], f"{kind}_comparator"), comparator)
 
@@ -151,28 +138,31 @@ def make_optional(schema: Any, names: Sequence[str]) -> None:
         feature.presence.min_fraction = 0.0
 
 
+def set_aside(schema: Any, read: Collection[str]) -> None:
+    """Mark the columns that no stage reads as DISABLED, which TFDV and tf.Transform pass over.
+
+    A later delivery may change, drop or rename them.
+    """
+    for feature in schema.feature:
+        if feature.name not in read and feature.lifecycle_stage == schema_pb2.UNKNOWN_STAGE:
+            feature.lifecycle_stage = schema_pb2.DISABLED
+
+
+def with_all_columns(schema: Any) -> Any:
+    """Return a copy without the marks of `set_aside`."""
+    whole = schema_pb2.Schema()
+    whole.CopyFrom(schema)
+    for feature in whole.feature:
+        if feature.lifecycle_stage == schema_pb2.DISABLED:
+            feature.ClearField("lifecycle_stage")
+    return whole
+
+
 def _set_comparator(target: Any, comparator: Comparator) -> None:
     if comparator.infinity_norm is not None:
         target.infinity_norm.threshold = comparator.infinity_norm
     if comparator.jensen_shannon_divergence is not None:
         target.jensen_shannon_divergence.threshold = comparator.jensen_shannon_divergence
-
-
-def read_schema(path: str | Path) -> Any:
-    """Read a schema in text format.
-
-    Raises:
-        SchemaError: the file does not parse; names it and the line.
-    """
-    try:
-        return text_format.Parse(Path(path).read_text(), schema_pb2.Schema())
-    except text_format.ParseError as error:
-        raise SchemaError(f"{path}: not a schema in text format: {error}") from error
-
-
-def write_schema(schema: Any, path: str | Path) -> None:
-    """Write a schema in text format, whole or not at all."""
-    write_atomically(path, text_format.MessageToString(schema))
 
 
 def read_statistics(path: str) -> Any:

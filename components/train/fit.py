@@ -16,7 +16,7 @@ from components.modules import load_function
 from components.names import KERAS_MODEL
 from components.outputs import output_faults
 from components.preprocess.text import FIRST_WORD, VOCABULARY
-from components.schema.infer import classes_of, read_schema
+from components.schema.text import classes_of, read_schema
 from components.train import resume
 from components.train.answers import Answers, compiled_from_logits, units_of, with_probabilities
 from components.train.config import ModelConfig, TrainConfig

@@ -1,5 +1,6 @@
 """The TFX component of the data gate, after ExampleValidator."""
 
+import json
 from pathlib import Path
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -9,8 +10,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.artifacts import VerdictArtifact
 from components.names import DATA_GATE, SCHEMA_FILE, SPLIT_PREFIX
 from components.schema.config import SchemaConfig
-from components.schema.infer import load_statistics, read_schema, read_statistics
-from components.validate.gate import anomaly_checks, compare, read_anomalies
+from components.schema.infer import load_statistics, read_statistics
+from components.schema.text import read_schema
+from components.validate.gate import column_checks, compare, read_anomalies, unread_note
 from components.verdict import judge, write_verdict
 from serving.release.digest import file_digests, model_digest
 
@@ -22,9 +24,10 @@ def DataGate(  # noqa: N802  (a component's name is its class name)
     anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
     verdict: OutputArtifact[VerdictArtifact],
     schema_config: Parameter[str],
+    read: Parameter[str],
     code_digest: Parameter[str],
 ) -> None:
-    """Judge the data: any anomaly, and skew or drift above its threshold, refuses it and stops the runner.
+    """Judge the data: an anomaly of a column that is read, and skew or drift above its threshold, refuses it.
 
     Args:
         statistics: of every split.
@@ -32,23 +35,29 @@ def DataGate(  # noqa: N802  (a component's name is its class name)
         anomalies: as ExampleValidator found them.
         verdict: the result, with the digest of the statistics.
         schema_config: JSON of `SchemaConfig`, for the statistics to compare with.
+        read: JSON object, the columns that some stage reads, each with what names it.
         code_digest: part of the cache key.
     """
     del code_digest
     config = SchemaConfig.model_validate_json(schema_config)
-    checks = []
-    for split in sorted(artifact_utils.decode_split_names(anomalies.split_names)):
-        found = read_anomalies(Path(anomalies.uri) / f"{SPLIT_PREFIX}{split}" / "SchemaDiff.pb")
-        checks.extend(anomaly_checks(split, found))
+    columns = json.loads(read)
+    splits = sorted(artifact_utils.decode_split_names(anomalies.split_names))
+    expected = read_schema(Path(schema.uri) / SCHEMA_FILE)
+    by_split = {split: load_statistics(statistics.uri, split) for split in splits}
+    found = {
+        split: read_anomalies(Path(anomalies.uri) / f"{SPLIT_PREFIX}{split}" / "SchemaDiff.pb")
+        for split in splits
+    }
+    checks = column_checks(expected, by_split, found, columns)
     paths = {
         "serving_statistics": config.serving_statistics,
         "previous_statistics": config.previous_statistics,
     }
     sources = {name: read_statistics(path) for name, path in paths.items() if path}
-    checks.extend(
-        compare(
-            load_statistics(statistics.uri, "train"), read_schema(Path(schema.uri) / SCHEMA_FILE), sources
-        )
-    )
+    checks.extend(compare(by_split["train"], expected, sources))
+    note = unread_note(expected, by_split, columns)
     digest = model_digest(file_digests(statistics.uri))
-    write_verdict(judge(DATA_GATE, digest, checks), verdict.uri)
+    judged = judge(DATA_GATE, digest, checks, notes=(note,) if note else ())
+    if note and judged.passed:
+        judged = judged.model_copy(update={"summary": f"{judged.headline()}; {note}", "notes": ()})
+    write_verdict(judged, verdict.uri)

@@ -1,36 +1,94 @@
 """From TFDV's anomalies to a verdict in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.names import OVERALL
+from components.listing import listed
+from components.schema.diff import Difference, columns_of, differences, validate
+from components.schema.infer import with_all_columns
 from components.verdict import Check
 
 _TOTAL = "schema"
 
 
-def anomaly_checks(split: str, anomalies: Any) -> list[Check]:
-    """Turn one split's anomalies into checks: an error fails, a warning is only reported.
+def column_checks(
+    schema: Any, statistics: Mapping[str, Any], anomalies: Mapping[str, Any], read: Mapping[str, str]
+) -> list[Check]:
+    """Turn the anomalies of all splits into a check for each column that a stage reads.
 
-    A split without anomalies is one check that passed.
+    An error fails, a warning is only reported. Without any, one check passed.
+
+    Args:
+        schema: of the run.
+        statistics: of each split.
+        anomalies: as ExampleValidator found them in each split.
+        read: the columns that some stage reads, each with what names it.
     """
-    found = [_check(split, name, info) for name, info in sorted(anomalies.anomaly_info.items())]
-    if anomalies.HasField("dataset_anomaly_info"):
-        found.append(_check(split, OVERALL, anomalies.dataset_anomaly_info))
-    return found or [Check(metric=_TOTAL, slice=f"split {split}", status="passed", message="no anomalies")]
+    found = differences(schema, statistics, anomalies)
+    new = [difference.column for difference in found if difference.kinds == ("new",)]
+    checks = [_check(one, read[one.column], new) for one in found if one.column in read]
+    there = {feature.name for feature in schema.feature}.union(*map(columns_of, statistics.values()))
+    checks += [_absent(column, read[column], sorted(there)) for column in read if column not in there]
+    for split, content in sorted(anomalies.items()):
+        if content.HasField("dataset_anomaly_info"):
+            checks.append(_whole_split(split, content.dataset_anomaly_info))
+    return checks or [
+        Check(metric=_TOTAL, status="passed", message="every column that is read is as expected")
+    ]
 
 
-def _check(split: str, feature: str, info: Any) -> Check:
+def unread_note(schema: Any, statistics: Mapping[str, Any], read: Mapping[str, str]) -> str:
+    """Say in one line which columns that no stage reads differ from the schema; "" if none does."""
+    unread = {feature.name for feature in schema.feature}.union(*map(columns_of, statistics.values())) - set(
+        read
+    )
+    if not unread:
+        return ""
+    whole = with_all_columns(schema)
+    found = [
+        f"{one.column!r} ({', '.join(one.kinds)})"
+        for one in differences(whole, statistics, validate(whole, statistics))
+        if one.column not in read
+    ]
+    if not found:
+        return ""
+    what = "1 column" if len(found) == 1 else f"{len(found)} columns"
+    return f"{what} that no stage reads changed, which refuses nothing: {listed(found)}"
+
+
+def _check(difference: Difference, reader: str, new: Sequence[str]) -> Check:
+    message = difference.text
+    if "gone" in difference.kinds:
+        renamed = f" (renamed? new in the data: {listed([repr(name) for name in new])})" if new else ""
+        message += f"{renamed}. Put the column back, or take it out of {reader}"
+    return Check(
+        metric=_TOTAL,
+        slice=f"column {difference.column}",
+        status="failed" if difference.error else "undecided",
+        message=message,
+    )
+
+
+def _absent(column: str, reader: str, there: Sequence[str]) -> Check:
+    return Check(
+        metric=_TOTAL,
+        slice=f"column {column}",
+        status="failed",
+        message=f"neither the data nor the schema has it; {reader} names it. There are: {listed(there)}",
+    )
+
+
+def _whole_split(split: str, info: Any) -> Check:
     reasons = [
         f"{reason.short_description.rstrip('.')}: {reason.description.rstrip('.')}" for reason in info.reason
     ]
     return Check(
         metric=_TOTAL,
-        slice=f"feature {feature} of split {split}" if feature != OVERALL else f"split {split}",
+        slice=f"split {split}",
         status="failed" if info.severity == anomalies_pb2.AnomalyInfo.ERROR else "undecided",
         message="; ".join(reasons),
     )

@@ -92,14 +92,14 @@ def _checked(compiled: Config, name: str, key: str) -> Step:
 def _look_up(console: Console, config: Config, outputs: Mapping[str, Any]) -> int:
     """Report what the data, the reviewed schema and the bucket are now: parts of the cache keys of later steps."""
     from components.ingest import files
-    from components.schema.component import reviewed_digest
+    from components.schema.text import kept_digest
     from serving.release.record import latest_release
 
     files.ensure(config.data)
     release = latest_release(config.push.bucket, config.model_name)
     found = {
         "data": files.fingerprint(config.data),
-        "schema": reviewed_digest(str(config.schema_path), str(config.inferred_schema_path)),
+        "schema": kept_digest(str(config.schema_path), str(config.inferred_schema_path)),
         "latest_release": f"{release.version}:{release.digest}" if release else "",
     }
     for name, value in found.items():

@@ -59,7 +59,7 @@ def test_the_first_run_releases_version_1_and_asks_it(workspace: Workspace, firs
     assert len(answers) == 8
     assert sum(truth == answer for truth, answer, _, _ in answers) >= 6
     assert all((truth == answer) == (mark == "✓") for truth, answer, _, mark in answers)
-    command = re.search(r"^next  (\S+slipway|slipway) why$", first.output, re.MULTILINE)
+    command = re.search(r"^next  (\S+slipway|slipway) why( --set \S+)*$", first.output, re.MULTILINE)
     assert command is not None
 
 

@@ -46,7 +46,7 @@ def test_a_function_of_ones_own_gets_gaps_as_they_are_and_the_label_passes_as_it
 
 
 def test_an_input_that_the_data_lacks_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"preprocess.inputs names \['size'\], which the data lacks; it has"):
+    with pytest.raises(InputError, match=r"preprocess.inputs names size, which the data lacks; it has"):
         run(tmp_path, OWN, inputs=("name", "size"))
 
 
@@ -74,7 +74,15 @@ def test_lists_keep_all_their_values_and_single_values_become_a_vector() -> None
 def test_a_function_that_cannot_take_gaps_is_told_so_and_what_to_do(tmp_path: Path) -> None:
     source = "import tensorflow as tf\n\ndef preprocessing_fn(inputs):\n    return {'x': tf.stack(inputs['name'])}\n"
     with pytest.raises(
-        InputError, match=r"own\.py: preprocessing_fn fails, with 'name' as SparseTensors.*missing"
+        InputError, match=r"own\.py: preprocessing_fn fails: .*'name' as SparseTensors.*missing"
+    ):
+        run(tmp_path, source)
+
+
+def test_a_column_that_inputs_does_not_name_is_said(tmp_path: Path) -> None:
+    source = "def preprocessing_fn(inputs):\n    return {'x': inputs['unused']}\n"
+    with pytest.raises(
+        InputError, match=r"asks for 'unused', and gets what preprocess\.inputs names: name, sizes"
     ):
         run(tmp_path, source)
 

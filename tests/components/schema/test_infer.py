@@ -1,58 +1,34 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.schema.config import Comparator, SchemaConfig
+from components.schema.diff import validate
 from components.schema.infer import (
-    SchemaError,
-    _in_order,
     add_comparators,
-    classes_of,
+    in_order,
     infer,
     make_optional,
-    read_schema,
     read_statistics,
-    write_schema,
 )
-from components.validate.gate import anomaly_checks
-
-
-def _statistics(**columns: list[Any]) -> Any:
-    return tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns))
-
-
-@pytest.fixture(scope="module")
-def statistics() -> Any:
-    return _statistics(
-        size=[0.0, 10.0] * 20, count=[1, 5] * 20, colour=["red", "blue"] * 20, label=["b", "a"] * 20
-    )
-
-
-@pytest.fixture
-def schema(statistics: Any) -> Any:
-    return infer([statistics], "label", None)
+from components.schema.text import SchemaError, classes_of, read_schema, write_schema
+from components.validate.gate import column_checks
+from tests.components.schema.conftest import GOOD, statistics_of
 
 
 def _errors(schema: Any, **columns: list[Any]) -> str:
-    checks = anomaly_checks("train", tfdv.validate_statistics(_statistics(**columns), schema))
+    found = {"train": statistics_of(**columns)}
+    read = dict.fromkeys(("size", "count", "colour", "label"), "preprocess.inputs")
+    checks = column_checks(schema, found, validate(schema, found), read)
     return "; ".join(check.sentence() for check in checks if check.status == "failed")
 
 
-GOOD: dict[str, list[Any]] = {
-    "size": [3.0] * 8,
-    "count": [2] * 8,
-    "colour": ["red"] * 8,
-    "label": ["a", "b"] * 4,
-}
-
-
 def test_whole_numbers_are_ordered_as_numbers() -> None:
-    assert _in_order(["10", "9", "-1", "1"]) == ["-1", "1", "9", "10"]
-    assert _in_order(["10", "9", "b"]) == ["10", "9", "b"]
+    assert in_order(["10", "9", "-1", "1"]) == ["-1", "1", "9", "10"]
+    assert in_order(["10", "9", "b"]) == ["10", "9", "b"]
 
 
 def test_an_optional_feature_keeps_the_number_of_its_values() -> None:
@@ -79,10 +55,10 @@ def test_ordinary_new_values_are_no_anomaly(schema: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"size": [300.0] * 8}, "feature size of split train"),
-        ({"count": [99] * 8}, "feature count of split train"),
+        ({"size": [300.0] * 8}, "column size"),
+        ({"count": [99] * 8}, "column count"),
         ({"colour": ["purple"] * 8}, "purple"),
-        ({"label": ["z"] * 8}, "feature label of split train"),
+        ({"label": ["z"] * 8}, "column label"),
     ],
 )
 def test_a_shift_or_a_new_category_fails_in_words(
@@ -92,7 +68,7 @@ def test_a_shift_or_a_new_category_fails_in_words(
 
 
 def test_a_missing_column_fails_in_words(schema: Any) -> None:
-    assert "feature colour" in _errors(schema, **{k: v for k, v in GOOD.items() if k != "colour"})
+    assert "column colour" in _errors(schema, **{k: v for k, v in GOOD.items() if k != "colour"})
 
 
 def test_a_label_that_is_not_there_or_is_no_class_is_refused(statistics: Any) -> None:
@@ -100,7 +76,7 @@ def test_a_label_that_is_not_there_or_is_no_class_is_refused(statistics: Any) ->
         SchemaError, match=r"no string feature 'answer' to take classes from: check data\.label"
     ):
         infer([statistics], "answer", None)
-    many = _statistics(label=[f"text {i}" for i in range(2000)])
+    many = statistics_of(label=[f"text {i}" for i in range(2000)])
     with pytest.raises(SchemaError, match=r"list them in data\.classes"):
         infer([many], "label", None)
 

@@ -1,5 +1,6 @@
 """The data gate as TFX runs it: artifacts in, a verdict out."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import VerdictArtifact
 from components.schema.config import Comparator, SchemaConfig
-from components.schema.infer import SchemaError, add_comparators, write_schema
+from components.schema.infer import add_comparators
+from components.schema.text import SchemaError, write_schema
 from components.validate.component import DataGate
 from components.verdict import Verdict, read_verdict
 from tests.components.validate.conftest import GOOD, statistics_of
+from tests.components.validate.test_gate import READ
 
 
 def judged(folder: Path, splits: dict[str, Any], schema: Any, config: SchemaConfig | None = None) -> Verdict:
@@ -35,7 +38,7 @@ def judged(folder: Path, splits: dict[str, Any], schema: Any, config: SchemaConf
             path.write_bytes(message.SerializeToString())
     statistics.split_names = anomalies.split_names = artifact_utils.encode_split_names(sorted(splits))
     inputs = {name: [artifact] for name, artifact in artifacts.items() if name != "verdict"}
-    properties = {"schema_config": config.model_dump_json(), "code_digest": ""}
+    properties = {"schema_config": config.model_dump_json(), "read": json.dumps(READ), "code_digest": ""}
     DataGate.EXECUTOR_SPEC.executor_class().Do(inputs, {"verdict": [verdict]}, properties)
     return read_verdict(verdict.uri)
 
@@ -44,7 +47,7 @@ def test_good_data_passes(statistics: Any, schema: Any, tmp_path: Path) -> None:
     verdict = judged(tmp_path, {"train": statistics, "eval": statistics}, schema)
     assert verdict.passed
     assert verdict.gate == "data"
-    assert verdict.headline() == "passed: 2 of 2 checks"
+    assert verdict.headline() == "passed: 1 of 1 checks"
 
 
 def test_an_anomaly_in_any_split_refuses_the_data_and_names_the_feature(
@@ -53,8 +56,23 @@ def test_an_anomaly_in_any_split_refuses_the_data_and_names_the_feature(
     shifted = statistics_of(**{**GOOD, "size": [500.0] * 40})
     verdict = judged(tmp_path, {"train": statistics, "eval": shifted}, schema)
     assert not verdict.passed
-    assert [check.slice for check in verdict.failures] == ["feature size of split eval"]
-    assert verdict.headline().startswith("refused: schema on feature size of split eval")
+    assert [check.slice for check in verdict.failures] == ["column size"]
+    assert verdict.headline() == (
+        "refused: schema on column size: expected -5 to 15, found 500 to 500: outside in about 40 of 40 rows "
+        "(split eval)"
+    )
+
+
+def test_a_change_where_no_stage_reads_is_told_and_passes(
+    statistics: Any, schema: Any, tmp_path: Path
+) -> None:
+    note = "1 column that no stage reads changed, which refuses nothing: 'added' (new)"
+    more = {**GOOD, "added": [1] * 40}
+    good = judged(tmp_path / "good", {"train": statistics_of(**more)}, schema)
+    assert good.headline() == f"passed: 1 of 1 checks; {note}"
+    bad = judged(tmp_path / "bad", {"train": statistics_of(**{**more, "size": [500.0] * 40})}, schema)
+    assert not bad.passed
+    assert bad.notes == (note,)
 
 
 def test_skew_against_what_was_served_refuses_the_data(statistics: Any, schema: Any, tmp_path: Path) -> None:
