@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from components.config import Section
+from components.ingest.csv_config import CsvOptions
 
 DataFormat = Literal["csv", "tfrecord", "images", "idx"]
-FeatureType = Literal["string", "int", "float"]
 
 SPLITS = ("train", "eval", "test")
 
@@ -85,36 +85,6 @@ class SplitByTime(Section):
         return self
 
 
-class CsvOptions(Section):
-    """How delimited text is read; the defaults are RFC 4180 with a header line, in UTF-8."""
-
-    delimiter: Annotated[
-        str, Field(min_length=1, max_length=1, description='one character; "\\t" for TSV')
-    ] = ","
-    quoting: Annotated[bool, Field(description='false: a " is an ordinary character')] = True
-    header: Annotated[bool, Field(description="the first line holds the names of the columns")] = True
-    columns: Annotated[
-        list[str] | None, Field(description="names of the columns: without a header, or to rename them")
-    ] = None
-    rest_in_last_column: Annotated[
-        bool, Field(description="the last column takes the rest of the line, delimiters included")
-    ] = False
-    features: Annotated[
-        dict[str, FeatureType] | None,
-        Field(description="type of each feature; inferred from the first 1,000 rows if absent"),
-    ] = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.header and not self.columns:
-            raise ValueError("csv.header is false, so csv.columns must name the columns, in order")
-        if self.columns and len(set(self.columns)) < len(self.columns):
-            raise ValueError("csv.columns names a column twice")
-        if self.rest_in_last_column and self.quoting:
-            raise ValueError("csv.rest_in_last_column needs csv.quoting: false")
-        return self
-
-
 class DataConfig(Section):
     """Raw data and how it becomes examples.
 
@@ -143,7 +113,9 @@ class DataConfig(Section):
     split_by_time: Annotated[SplitByTime | None, Field(description="older rows train, newer ones judge")] = (
         None
     )
-    label: Annotated[str, Field(min_length=1, description="name of the label feature")] = "label"
+    label: Annotated[
+        str, Field(min_length=1, pattern=r"^[^\r\n]*$", description="name of the label feature")
+    ] = "label"
     classes: Annotated[
         list[str] | None,
         Field(

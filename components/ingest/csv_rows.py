@@ -1,191 +1,165 @@
 """Delimited text to examples, one file at a time, as a stream."""
 
-import contextlib
 import csv
-import io
 import itertools
-import math
-import re
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from components.ingest.config import DataConfig, FeatureType
+from components.ingest import encoding
+from components.ingest.config import DataConfig
+from components.ingest.csv_config import FeatureType
+from components.ingest.csv_types import narrowest, parse
 from components.ingest.examples import encode
-from components.ingest.files import opened
+from components.ingest.header import Header, header_of, reader_of, text_of
 from components.ingest.rows import BadRow, DataError, Row, Value, label_fault
+from components.listing import listed
 
 INFER_ROWS = 1000
 # Longer than any sensible cell: a quote that is never closed swallows the file and must not fill the memory.
 MAX_CELL = 4 * 2**20
 
-_INT = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+
+class Inferred(NamedTuple):
+    """The type of every column that is kept, and in words which are left out."""
+
+    types: dict[str, FeatureType]
+    notes: list[str]
 
 
-def infer(source: str, config: DataConfig) -> dict[str, FeatureType]:
-    """Return the type of every column: as configured, else the narrowest that the first 1,000 rows allow.
+def infer(source: str, config: DataConfig, inputs: Sequence[str]) -> Inferred:
+    """Find the type of every column: as configured, else the narrowest that the first 1,000 rows allow.
 
-    Numbers with leading zeros (postal codes) stay strings, and so does the label.
+    Args:
+        source: URL of the file.
+        config: the data's configuration.
+        inputs: the columns that the model reads.
 
     Raises:
         DataError: the file is empty, or its header does not match the configuration.
     """
-    with _text(source) as text:
-        names, records = _records(text, source, config)
-        columns: dict[str, list[str]] = {name: [] for name in names}
-        for _, cells in itertools.islice(records, INFER_ROWS):
-            if not isinstance(cells, str) and len(cells) == len(names):
-                for name, cell in zip(names, cells, strict=True):
-                    columns[name].append(cell)
+    missing = _missing(config)
+    with text_of(source, config.csv) as text:
+        reader = reader_of(text, config.csv)
+        header = header_of(reader, source, config, {"preprocess.inputs": inputs})
+        columns: dict[str, list[str]] = {name: [] for name in header.kept()}
+        for _, cells in itertools.islice(_records(reader, source, config, header), INFER_ROWS):
+            if not isinstance(cells, str) and len(cells) == len(header.names):
+                for name, cell in zip(header.names, cells, strict=True):
+                    if name is not None and cell not in missing:
+                        columns[name].append(cell)
     given = config.csv.features or {}
-    if unknown := sorted(set(given) - set(names)):
-        raise DataError(f"{source}: csv.features names {unknown}, but the columns are {names}")
-    types = {name: given.get(name) or _narrowest(columns[name]) for name in names}
+    if unknown := sorted(set(given) - set(columns)):
+        raise DataError(
+            f"{source}: csv.features names {listed([*map(repr, unknown)])}, but the columns are {listed([*columns])}"
+        )
+    types = {name: given.get(name) or narrowest(cells) for name, cells in columns.items()}
     types[config.label] = "string"
-    return types
+    return Inferred(types, header.notes)
 
 
-def read(source: str, config: DataConfig, types: dict[str, FeatureType]) -> Iterator[Row | BadRow]:
+def read(
+    source: str, config: DataConfig, types: dict[str, FeatureType], inputs: Sequence[str]
+) -> Iterator[Row | BadRow]:
     """Yield each record as a row, or as a bad row; `row` is the line where the record starts.
 
     Args:
         source: URL of the file.
         config: the data's configuration.
         types: type of each column, from `infer`; every file must have exactly these columns.
+        inputs: the columns that the model reads.
 
     Raises:
         DataError: the file as a whole is unusable: empty, other columns, a quote that is never closed.
     """
-    with _text(source) as text:
-        names, records = _records(text, source, config)
-        if set(names) != set(types):
-            raise DataError(f"{source}: its columns are {names}, but those of the first file {list(types)}")
-        for line, cells in records:
+    missing = _missing(config)
+    with text_of(source, config.csv) as text:
+        reader = reader_of(text, config.csv)
+        header = header_of(reader, source, config, {"preprocess.inputs": inputs})
+        _same_columns(source, header.kept(), types)
+        for line, cells in _records(reader, source, config, header):
             if isinstance(cells, str):
                 yield BadRow(source, line, cells)
-            elif len(cells) != len(names):
-                yield BadRow(source, line, f"{len(cells)} cells, but there are {len(names)} columns")
+            elif len(cells) != len(header.names):
+                yield BadRow(source, line, f"{len(cells)} cells, but there are {len(header.names)} columns")
             else:
-                yield _row(source, line, dict(zip(names, cells, strict=True)), config, types)
+                named = {
+                    name: cell for name, cell in zip(header.names, cells, strict=True) if name is not None
+                }
+                yield _row(source, line, named, config, types, missing)
+
+
+def _same_columns(source: str, names: list[str], types: dict[str, FeatureType]) -> None:
+    more, fewer = [name for name in names if name not in types], [name for name in types if name not in names]
+    if more or fewer:
+        differences = [f"has also {listed(more)}"] * bool(more) + [f"lacks {listed(fewer)}"] * bool(fewer)
+        raise DataError(
+            f"{source}: its columns are not those of the first file: it {' and '.join(differences)}. "
+            "Give all files the same columns, or leave this one out."
+        )
+
+
+def _missing(config: DataConfig) -> frozenset[str]:
+    return frozenset((*config.csv.missing, ""))
 
 
 def _row(
-    source: str, line: int, cells: dict[str, str], config: DataConfig, types: dict[str, FeatureType]
+    source: str,
+    line: int,
+    cells: dict[str, str],
+    config: DataConfig,
+    types: dict[str, FeatureType],
+    missing: frozenset[str],
 ) -> Row | BadRow:
     label = cells[config.label]
-    if fault := label_fault(label, config.classes):
+    if label in missing and label not in (config.classes or ()):
+        token = f": {label!r} stands for a missing value (data.csv.missing)" if label else ""
+        return BadRow(source, line, f"the label is missing{token}")
+    if encoding.is_whole(label) and (fault := label_fault(label, config.classes)):
         return BadRow(source, line, fault)
     features: dict[str, Value] = {}
     for name, cell in cells.items():
-        if cell == "":
+        if cell in missing and name != config.label:
             continue
         try:
-            features[name] = _parse(cell, types[name])
-        except UnicodeEncodeError:
-            return BadRow(source, line, f"column {name!r} is not UTF-8; convert the file")
+            features[name] = parse(cell, types[name])
         except ValueError:
+            if not encoding.is_whole(cell):
+                return BadRow(
+                    source, line, f"column {name!r}: {encoding.text_fault(cell, config.csv.encoding)}"
+                )
             hint = "" if config.csv.features else " (types were inferred; csv.features sets them)"
             return BadRow(source, line, f"column {name!r}: {cell[:40]!r} is not of type {types[name]}{hint}")
     return Row(source, line, label, encode(features))
 
 
-@contextlib.contextmanager
-def _text(source: str) -> Iterator[TextIO]:
-    # newline="" leaves line ends to the csv module, so that those inside quotes survive; surrogateescape marks a
-    # byte that is not UTF-8, so that only its own row is refused.
-    with (
-        opened(source) as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
-    ):
-        yield text
-
-
 def _records(
-    text: TextIO, source: str, config: DataConfig
-) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
-    """Return the names of the columns, and an iterator of (line, cells or what is wrong with the record)."""
+    reader: Any, source: str, config: DataConfig, header: Header
+) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the line of each record after the header, and its cells or what is wrong with it."""
     options = config.csv
     csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(
-        text,
-        delimiter=options.delimiter,
-        quoting=csv.QUOTE_MINIMAL if options.quoting else csv.QUOTE_NONE,
-        strict=options.quoting,
-    )
-    header = None
-    if options.header:
+    empty = True
+    while True:
+        line = reader.line_num + 1
         try:
-            header = next((cells for cells in reader if cells), None)
+            cells = next(reader)
+        except StopIteration:
+            break
         except csv.Error as error:
-            raise DataError(f"{source}: line 1: the header cannot be read: {error}") from error
-        if header is None:
-            raise DataError(f"{source}: the file is empty; remove it or fill it")
-    names = _names(header, source, config)
-
-    def iterate() -> Iterator[tuple[int, list[str] | str]]:
-        empty = True
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                if "unexpected end" in str(error) or "field larger" in str(error):
-                    raise DataError(
-                        f"{source}: line {line}: a quote opened there is never closed, so the rest of the "
-                        "file cannot be split into rows. Close it, or set csv.quoting: false."
-                    ) from error
-                yield line, f"malformed record: {error}"
-                empty = False
-                continue
-            if not cells:
-                continue  # a blank line, usually the last
+            if "unexpected end" in str(error) or "field larger" in str(error):
+                raise DataError(
+                    f"{source}: line {line}: a quote opened there is never closed, so the rest of the "
+                    "file cannot be split into rows. Close it, or set csv.quoting: false."
+                ) from error
+            yield line, f"malformed record: {error}"
             empty = False
-            if options.rest_in_last_column and len(cells) > len(names):
-                last = len(names) - 1
-                cells = [*cells[:last], options.delimiter.join(cells[last:])]
-            yield line, cells
-        if empty:
-            raise DataError(f"{source}: the file has no rows; remove it or fill it")
-
-    return names, iterate()
-
-
-def _names(header: list[str] | None, source: str, config: DataConfig) -> list[str]:
-    columns = config.csv.columns
-    if header is not None and columns and len(columns) != len(header):
-        raise DataError(f"{source}: csv.columns has {len(columns)} names, the header {len(header)}: {header}")
-    names = columns or header or []
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{source}: the header names {twice} twice; rename them with csv.columns")
-    if config.label not in names:
-        raise DataError(f"{source}: no column {config.label!r}; the columns are {names}. Set data.label.")
-    return names
-
-
-def _parse(cell: str, kind: FeatureType) -> Value:
-    if kind == "string":
-        return cell.encode()
-    if kind == "int":
-        number = int(cell) if "_" not in cell else _refuse(cell)
-        return number if -(2**63) <= number < 2**63 else _refuse(cell)
-    value = float(cell) if "_" not in cell else _refuse(cell)
-    return value if math.isfinite(value) else _refuse(cell)
-
-
-def _refuse(cell: str) -> int:
-    raise ValueError(cell)
-
-
-def _narrowest(cells: list[str]) -> FeatureType:
-    filled = [cell for cell in cells if cell]
-    if not filled:
-        return "string"
-    if all(_INT.fullmatch(cell) and len(cell) < 19 for cell in filled):
-        return "int"
-    if any(re.match(r"[+-]?0[0-9]", cell) for cell in filled):
-        return "string"
-    try:
-        return "float" if all(math.isfinite(float(cell)) and "_" not in cell for cell in filled) else "string"
-    except ValueError:
-        return "string"
+            continue
+        if not cells:
+            continue  # a blank line, usually the last
+        empty = False
+        if options.rest_in_last_column and len(cells) > len(header.names):
+            last = len(header.names) - 1
+            cells = [*cells[:last], options.delimiter.join(cells[last:])]
+        yield line, cells
+    if empty:
+        raise DataError(f"{source}: the file has no rows; remove it or fill it")

@@ -1,7 +1,7 @@
 """What was read and what was refused: counted in the workers, merged, judged once at the end."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from components.ingest.config import DataConfig
@@ -9,13 +9,22 @@ from components.ingest.rows import BadRow, DataError
 from components.names import INGEST_FILE
 
 KEPT_BAD_ROWS = 20
+KEPT_NAMES = 10
 MAX_LABELS = 10_000
 
 
 class Report:
-    """Rows by split and label, and the first bad rows; merging is associative, so workers' parts join."""
+    """Rows by split and label, the first bad rows, and what was skipped; merging is associative, so parts join.
 
-    def __init__(self) -> None:
+    Args:
+        skipped: files that are not read.
+        notes: what else is left out, in words.
+    """
+
+    def __init__(self, skipped: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
+        self.skipped_files = len(skipped)
+        self.skipped = sorted(skipped)[:KEPT_NAMES]
+        self.notes = list(notes)
         self.labels: Counter[tuple[str, str]] = Counter()
         self.bad_rows = 0
         self.bad: list[BadRow] = []
@@ -39,12 +48,18 @@ class Report:
         if len(self.bad) < KEPT_BAD_ROWS:
             self.bad.append(bad)
 
+    def skip(self, source: str) -> None:
+        """Count a file that is not read, because it is none of the data."""
+        self.skipped_files += 1
+        if len(self.skipped) < KEPT_NAMES:
+            self.skipped.append(source)
+
     def give_up(self, error: DataError) -> None:
         """Record a file that is unusable as a whole. It is raised only at the end: runners garble workers' errors."""
         self.broken.append(str(error))
 
     def as_json(self, config: DataConfig) -> dict[str, Any]:
-        """Return the content of `ingest.json`: rows per split, per split and label, bad rows, broken files."""
+        """Return the content of `ingest.json`: rows by split and label, bad rows, what was skipped, broken files."""
         names = config.split_names()
         labels: dict[str, dict[str, int]] = {name: {} for name in names}
         for (split, label), count in sorted(self.labels.items()):
@@ -54,6 +69,9 @@ class Report:
             "labels": labels,
             "bad_rows": self.bad_rows,
             "first_bad_rows": [bad._asdict() for bad in self.bad],
+            "skipped_files": self.skipped_files,
+            "first_skipped_files": self.skipped,
+            "notes": self.notes,
             "broken": self.broken,
         }
 
@@ -65,18 +83,25 @@ def merge(reports: Iterable[Report]) -> Report:
         total.labels.update(report.labels)
         total.bad_rows += report.bad_rows
         total.bad = sorted([*total.bad, *report.bad])[:KEPT_BAD_ROWS]
+        total.skipped_files += report.skipped_files
+        total.skipped = sorted([*total.skipped, *report.skipped])[:KEPT_NAMES]
+        total.notes += report.notes
         total.broken = sorted([*total.broken, *report.broken])
     return total
 
 
 def sentence(summary: dict[str, Any]) -> str:
-    """Say in one line what was read, and what was refused."""
-    rows = ", ".join(f"{split} {count:,}" for split, count in summary["rows"].items())
-    if not summary["bad_rows"]:
-        return f"rows: {rows}"
-    first = summary["first_bad_rows"][0]
-    where = f"{first['source']}, row {first['row']}: {first['reason']}"
-    return f"rows: {rows}; {summary['bad_rows']:,} refused, the first {where} (all in {INGEST_FILE})"
+    """Say in one line what was read, what was refused and what was skipped."""
+    parts = ["rows: " + ", ".join(f"{split} {count:,}" for split, count in summary["rows"].items())]
+    if summary["bad_rows"]:
+        first = summary["first_bad_rows"][0]
+        where = f"{first['source']}, row {first['row']}: {first['reason']}"
+        parts.append(f"{summary['bad_rows']:,} refused, the first {where} (more in {INGEST_FILE})")
+    if count := summary["skipped_files"]:
+        first = [name.rsplit("/", 1)[-1] for name in summary["first_skipped_files"]]
+        more = f" and {count - len(first):,} more" if count > len(first) else ""
+        parts.append(f"{count:,} file{'s' * (count > 1)} skipped: {', '.join(first)}{more}")
+    return "; ".join([*parts, *summary["notes"]])
 
 
 def judge(summary: dict[str, Any], config: DataConfig) -> None:

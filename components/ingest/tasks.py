@@ -1,11 +1,13 @@
 """Dividing the raw data into tasks, each read by one Beam worker as a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from components.ingest import csv_rows, idx_rows, image_rows, tfrecord_rows
-from components.ingest.config import DataConfig, FeatureType
-from components.ingest.files import absolute, find
+from components.ingest.config import DataConfig
+from components.ingest.csv_config import FeatureType
+from components.ingest.files import absolute, look
 from components.ingest.rows import BadRow, Row
 
 # Image files are many and small: a task takes this many of them.
@@ -14,25 +16,41 @@ IMAGES_PER_TASK = 256
 
 @dataclass(frozen=True)
 class ReadTask:
-    """Files that are read one after the other, and the split they belong to (None: by hash)."""
+    """Files that are read one after the other, and the split they belong to (None: by a rule)."""
 
     split: str | None
     files: tuple[str, ...]
     root: str = ""
     labels: str = ""
     types: dict[str, FeatureType] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
 
 
-def list_tasks(config: DataConfig) -> list[ReadTask]:
+class Plan(NamedTuple):
+    """What is read, and what is not: files in the folder, and columns, in words."""
+
+    tasks: list[ReadTask]
+    skipped: list[str]
+    notes: list[str]
+
+
+def plan(config: DataConfig, inputs: Sequence[str]) -> Plan:
     """List the tasks of all splits, in the order of their files' names.
+
+    Args:
+        config: the data's configuration.
+        inputs: the raw features that the model reads.
 
     Raises:
         DataError: a path has no files, or the first CSV file cannot be understood.
     """
     tasks: list[ReadTask] = []
+    skipped: list[str] = []
+    notes: list[str] = []
     types: dict[str, FeatureType] = {}
     for split, path in config.sources():
-        urls = find(path, config.format)
+        urls, left = look(path, config.format)
+        skipped += left
         if config.format == "idx":
             tasks += [ReadTask(split, (images,), labels=labels) for images, labels in idx_rows.pairs(urls)]
         elif config.format == "images":
@@ -40,10 +58,10 @@ def list_tasks(config: DataConfig) -> list[ReadTask]:
             for start in range(0, len(urls), IMAGES_PER_TASK):
                 tasks.append(ReadTask(split, tuple(urls[start : start + IMAGES_PER_TASK]), root=root))
         else:
-            if config.format == "csv":
-                types = types or csv_rows.infer(urls[0], config)
-            tasks += [ReadTask(split, (url,), types=types) for url in urls]
-    return tasks
+            if config.format == "csv" and not types:
+                types, notes = csv_rows.infer(urls[0], config, inputs)
+            tasks += [ReadTask(split, (url,), types=types, inputs=tuple(inputs)) for url in urls]
+    return Plan(tasks, skipped, notes)
 
 
 def read(task: ReadTask, config: DataConfig) -> Iterator[Row | BadRow]:
@@ -54,7 +72,7 @@ def read(task: ReadTask, config: DataConfig) -> Iterator[Row | BadRow]:
     """
     for url in task.files:
         if config.format == "csv":
-            yield from csv_rows.read(url, config, task.types)
+            yield from csv_rows.read(url, config, task.types, task.inputs)
         elif config.format == "tfrecord":
             yield from tfrecord_rows.read(url, config)
         elif config.format == "images":

@@ -20,7 +20,7 @@ from components.ingest.examples import decode
 from components.ingest.report import Report, merge
 from components.ingest.rows import BadRow, DataError
 from components.ingest.split import SplitError, split_of, split_rule
-from components.ingest.tasks import ReadTask, list_tasks, read
+from components.ingest.tasks import ReadTask, plan, read
 from components.names import INGEST_FILE, SPLIT_PREFIX
 
 
@@ -59,14 +59,15 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 
 
 class _WriteReport(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    def __init__(self, config: DataConfig, rule: Mapping[str, Any], path: str) -> None:
+    def __init__(self, config: DataConfig, rule: Mapping[str, Any], listed: Report, path: str) -> None:
         self._config = config
         self._rule = rule
+        self._listed = listed
         self._path = path
 
     def process(self, reports: Iterable[Report]) -> None:
         with FileSystems.create(self._path) as file:
-            content = {**merge(reports).as_json(self._config), "split": self._rule}
+            content = {**merge([self._listed, *reports]).as_json(self._config), "split": self._rule}
             file.write(json.dumps(content, indent=2).encode())
 
 
@@ -85,12 +86,12 @@ def write(config: DataConfig, inputs: Sequence[str], uri: str, pipeline: beam.Pi
     Raises:
         DataError: there are no files, or the first CSV file cannot be understood.
     """
-    tasks, names, rule = list_tasks(config), config.split_names(), split_rule(config, inputs)
+    found, names, rule = plan(config, inputs), config.split_names(), split_rule(config, inputs)
     report = FileSystems.join(uri, INGEST_FILE)
     with pipeline:
         outputs = (
             pipeline
-            | "Tasks" >> beam.Create(tasks)
+            | "Tasks" >> beam.Create(found.tasks)
             | "Read" >> beam.ParDo(_Read(config, rule)).with_outputs("report", *names)
         )
         for name in names:
@@ -104,7 +105,8 @@ def write(config: DataConfig, inputs: Sequence[str], uri: str, pipeline: beam.Pi
             | "Key" >> beam.Map(lambda part: (None, part))
             | "Gather" >> beam.GroupByKey()
             | "Parts" >> beam.Values()
-            | "WriteReport" >> beam.ParDo(_WriteReport(config, rule, report))
+            | "WriteReport"
+            >> beam.ParDo(_WriteReport(config, rule, Report(found.skipped, found.notes), report))
         )
     with FileSystems.open(report) as file:
         return dict(json.loads(file.read()))

@@ -17,7 +17,7 @@ from components.push.config import PushConfig
 from components.push.outcome import PushOutcome, write_outcome
 from components.push.warmup import write_warmup
 from components.raw import example_files, golden_examples
-from components.schema.infer import classes_of, read_schema
+from components.schema.text import classes_of, read_schema
 from components.verdict import read_verdict
 from serving.engine.open import EngineOptions, open_engine
 from serving.engine.signature import DEFAULT_SIGNATURE

@@ -91,11 +91,12 @@ def _checked(compiled: Config, name: str, key: str) -> Step:
 
 def _look_up(console: Console, config: Config, outputs: Mapping[str, Any]) -> int:
     """Report what the data, the reviewed schema and the bucket are now: parts of the cache keys of later steps."""
-    from components.ingest import files
+    from components.ingest import files, header
     from components.schema.text import kept_digest
     from serving.release.record import latest_release
 
     files.ensure(config.data)
+    header.check(config.data, {"preprocess.inputs": config.preprocess.inputs})
     release = latest_release(config.push.bucket, config.model_name)
     found = {
         "data": files.fingerprint(config.data),

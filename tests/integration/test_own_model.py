@@ -48,7 +48,7 @@ def test_an_edited_build_model_runs_again_from_the_trainer_on(workspace: Workspa
     ("poison", "stage", "said"),
     [
         ("category", "DataGate: refused", "purple"),
-        ("column", "DataGate: refused", "colour"),
+        ("column", "no column 'colour'", "Correct preprocess.inputs"),
         ("range", "DataGate: refused", "size"),
         ("label", "Ingest: failed", "huge"),
     ],
@@ -72,7 +72,7 @@ def test_poisoned_data_is_stopped_before_training(
         done = workspace.run("tabular.yaml", "serve.examples=0")
     finally:
         table.write_text(clean)
-    assert done.code in (1, 3), done.output
+    assert done.code == {"column": 2, "label": 1}.get(poison, 3), done.output
     assert stage in done.output
     assert "Trainer: running" not in done.output
     assert said in done.output

@@ -50,9 +50,7 @@ def test_a_slice_with_too_few_examples_decides_nothing_and_says_so() -> None:
 def test_a_gate_that_could_check_nothing_does_not_pass() -> None:
     found = _checks(_results(0.95, 0.9, examples=29), lower_bound=0.5, slices=["stroke"], overall=False)
     assert [check.status for check in found] == ["undecided", "failed"]
-    assert found[1].message.startswith(
-        "none could be checked (stroke = thin: 29 of the 30 examples needed"
-    )
+    assert found[1].message.startswith("none could be checked (stroke = thin: 29 of the 30 examples needed")
 
 
 @pytest.mark.parametrize(("worse", "status"), [(2, "passed"), (4, "passed"), (30, "failed")])

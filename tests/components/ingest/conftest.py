@@ -25,7 +25,7 @@ def read() -> Read:
     """Read everything of a configuration, without Beam."""
 
     def reader(config: DataConfig) -> tuple[list[Row], list[BadRow]]:
-        items = [item for task in tasks.list_tasks(config) for item in tasks.read(task, config)]
+        items = [item for task in tasks.plan(config, ()).tasks for item in tasks.read(task, config)]
         rows = [item for item in items if isinstance(item, Row)]
         return rows, [item for item in items if isinstance(item, BadRow)]
 

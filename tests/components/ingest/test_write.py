@@ -91,7 +91,7 @@ def test_named_splits_and_bad_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 of 43 rows are bad") as caught:
         report.judge(summary, config.model_copy(update={"max_bad_share": 0.0}))
     assert f"{other}, row 3: 1 cells, but there are 2 columns" in str(caught.value)
-    assert f"{train}, row 42: the label is empty" in str(caught.value)
+    assert f"{train}, row 42: the label is missing" in str(caught.value)
 
 
 def test_a_broken_file_stops_it_by_name(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_broken_file_stops_it_by_name(tmp_path: Path) -> None:
 )
 def test_splits_that_cannot_be_trained_on(labels: dict[str, dict[str, int]], message: str) -> None:
     rows = {split: sum(found.values()) for split, found in labels.items()}
-    summary = {"rows": rows, "labels": labels, "bad_rows": 0, "first_bad_rows": [], "broken": []}
+    summary = {"rows": rows, "labels": labels, "bad_rows": 0, "first_bad_rows": [], "broken": [], "notes": []}
     with pytest.raises(DataError, match=message):
         report.judge(summary, DataConfig(format="csv", path="a"))
 
