@@ -1,25 +1,27 @@
-"""A folder of images, `class/name.png|jpg|jpeg`: the folder's name is the class."""
+"""A folder of images, `class/name.png|jpg|…`: the folder's name is the class."""
 
-import io
-import warnings
 from collections.abc import Iterator
-
-from PIL import Image
 
 from components.ingest.config import DataConfig
 from components.ingest.examples import encode
 from components.ingest.files import opened
-from components.ingest.rows import BadRow, Row, label_fault
+from components.ingest.picture import PictureError, is_picture, read_picture
+from components.ingest.rows import BadRow, Row, Skipped, label_fault
 
 
-def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow]:
-    """Yield the one example of an image file: its bytes unchanged, after a check that they decode.
+def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow | Skipped]:
+    """Yield the one example of an image file: its bytes unchanged, or converted without loss to PNG.
 
     Args:
-        source: URL of the file.
+        source: URL of the file; what is no picture, neither by its content nor by its name, is skipped.
         config: the data's configuration.
         root: URL of the folder that holds the folders of the classes.
     """
+    with opened(source) as file:
+        content = file.read()
+    if not is_picture(source, content):
+        yield Skipped(source)
+        return
     inside = source[len(root) :].strip("/").split("/") if source.startswith(root) else source.split("/")[-2:]
     if len(inside) != 2:
         yield BadRow(source, 1, "not in a folder of its class; the layout is class/name.png")
@@ -28,24 +30,10 @@ def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow]:
     if fault := label_fault(label, config.classes):
         yield BadRow(source, 1, fault)
         return
-    with opened(source) as file:
-        content = file.read()
-    if fault := image_fault(content):
-        yield BadRow(source, 1, fault)
-        return
-    yield Row(source, 1, label, encode({"image": content, config.label: label.encode()}))
-
-
-def image_fault(content: bytes) -> str | None:
-    """Return why these bytes are not a whole PNG or JPEG image; None if they are."""
-    if not content:
-        return "empty file"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of files built to exhaust the memory
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
-                image.load()
-    # Pillow's decoders raise a dozen types, SyntaxError and struct.error among them.
-    except Exception as error:
-        return f"not a whole PNG or JPEG image: {error}"
-    return None
+        picture = read_picture(content)
+    except PictureError as error:
+        yield BadRow(source, 1, str(error))
+        return
+    example = encode({"image": picture.content, config.label: label.encode()})
+    yield Row(source, 1, label, example, picture.converted)

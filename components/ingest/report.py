@@ -25,18 +25,21 @@ class Report:
         self.skipped_files = len(skipped)
         self.skipped = sorted(skipped)[:KEPT_NAMES]
         self.notes = list(notes)
+        self.converted: Counter[str] = Counter()
         self.labels: Counter[tuple[str, str]] = Counter()
         self.bad_rows = 0
         self.bad: list[BadRow] = []
         self.broken: list[str] = []
 
-    def add(self, split: str, label: str) -> None:
-        """Count a good row.
+    def add(self, split: str, label: str, converted: str = "") -> None:
+        """Count a good row, and what it was converted from, if it was.
 
         Raises:
             DataError: there are more than 10,000 different labels, so the label is the wrong column.
         """
         self.labels[split, label] += 1
+        if converted:
+            self.converted[converted] += 1
         if len(self.labels) > 3 * MAX_LABELS:
             raise DataError(
                 f"more than {MAX_LABELS} different labels, such as {label!r}: is data.label the right one?"
@@ -71,6 +74,7 @@ class Report:
             "first_bad_rows": [bad._asdict() for bad in self.bad],
             "skipped_files": self.skipped_files,
             "first_skipped_files": self.skipped,
+            "converted": dict(sorted(self.converted.items())),
             "notes": self.notes,
             "broken": self.broken,
         }
@@ -85,6 +89,7 @@ def merge(reports: Iterable[Report]) -> Report:
         total.bad = sorted([*total.bad, *report.bad])[:KEPT_BAD_ROWS]
         total.skipped_files += report.skipped_files
         total.skipped = sorted([*total.skipped, *report.skipped])[:KEPT_NAMES]
+        total.converted.update(report.converted)
         total.notes += report.notes
         total.broken = sorted([*total.broken, *report.broken])
     return total
@@ -101,6 +106,8 @@ def sentence(summary: dict[str, Any]) -> str:
         first = [name.rsplit("/", 1)[-1] for name in summary["first_skipped_files"]]
         more = f" and {count - len(first):,} more" if count > len(first) else ""
         parts.append(f"{count:,} file{'s' * (count > 1)} skipped: {', '.join(first)}{more}")
+    if kinds := summary["converted"]:
+        parts.append("converted to PNG: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()))
     return "; ".join([*parts, *summary["notes"]])
 
 

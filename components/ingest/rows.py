@@ -1,6 +1,5 @@
 """What readers yield: a row, or the reason why there is none."""
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from serving.errors import UserError
@@ -9,12 +8,13 @@ Value = bytes | int | float
 
 
 class Row(NamedTuple):
-    """One example: where it comes from, its class, and the serialized tf.train.Example."""
+    """One example: where it comes from, its class, the serialized tf.train.Example, and what it was converted from."""
 
     source: str
     row: int
     label: str
     example: bytes
+    converted: str = ""
 
 
 class BadRow(NamedTuple):
@@ -26,11 +26,14 @@ class BadRow(NamedTuple):
     rows: int = 1
 
 
+class Skipped(NamedTuple):
+    """A file that is none of the data, such as `Thumbs.db` among pictures."""
+
+    source: str
+
+
 class DataError(UserError, ValueError):
     """The raw data cannot be used; the message names files, rows and what to do."""
-
-
-Reader = Callable[[str], Iterator[Row | BadRow]]
 
 
 def label_fault(label: str, classes: list[str] | None) -> str | None:

@@ -8,7 +8,7 @@ from components.ingest import csv_rows, idx_rows, image_rows, tfrecord_rows
 from components.ingest.config import DataConfig
 from components.ingest.csv_config import FeatureType
 from components.ingest.files import absolute, look
-from components.ingest.rows import BadRow, Row
+from components.ingest.rows import BadRow, Row, Skipped
 
 # Image files are many and small: a task takes this many of them.
 IMAGES_PER_TASK = 256
@@ -64,7 +64,7 @@ def plan(config: DataConfig, inputs: Sequence[str]) -> Plan:
     return Plan(tasks, skipped, notes)
 
 
-def read(task: ReadTask, config: DataConfig) -> Iterator[Row | BadRow]:
+def read(task: ReadTask, config: DataConfig) -> Iterator[Row | BadRow | Skipped]:
     """Read the task's files.
 
     Raises:

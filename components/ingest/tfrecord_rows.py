@@ -7,17 +7,20 @@ import tensorflow as tf
 # Not public, but the only reader that works on any file object and verifies the checksums.
 from apache_beam.io.tfrecordio import _TFRecordUtil
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from components.ingest.config import DataConfig
 from components.ingest.files import opened
 from components.ingest.rows import BadRow, DataError, Row, label_fault
+from components.listing import listed
 
 
 def read(source: str, config: DataConfig) -> Iterator[Row | BadRow]:
     """Yield every record; an int64 label is turned into its decimal string.
 
     Raises:
-        DataError: the file is empty or damaged: after a bad checksum no later record can be found.
+        DataError: the file is empty or damaged (after a bad checksum no later record can be found), or it holds
+            tf.train.SequenceExamples.
     """
     number = 0
     with opened(source) as file:
@@ -39,14 +42,23 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
         example = tf.train.Example.FromString(record)
     except DecodeError:
         return BadRow(source, number, "not a tf.train.Example")
+    if _is_sequence(example, record):
+        raise DataError(
+            f"{source}: record {number} is a tf.train.SequenceExample, which is not read, because its feature_lists would "
+            "be lost. Write tf.train.Example; a feature in it may have any number of values."
+        )
     features = example.features.feature
     if config.label not in features:
-        return BadRow(source, number, f"no feature {config.label!r}; it has {sorted(features)}")
+        return BadRow(source, number, f"no feature {config.label!r}; it has {listed(sorted(features))}")
     feature = features[config.label]
     kind = feature.WhichOneof("kind")
     values = list(getattr(feature, kind).value) if kind else []
     if len(values) != 1 or kind == "float_list":
-        return BadRow(source, number, f"label {config.label!r} must be one string or integer, not {values}")
+        return BadRow(
+            source,
+            number,
+            f"label {config.label!r} must be one string or integer, not {listed([*map(repr, values)], 3) or 'none'}",
+        )
     if kind == "int64_list":
         label = str(values[0])
         feature.bytes_list.value.append(label.encode())
@@ -58,3 +70,13 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
     if fault := label_fault(label, config.classes):
         return BadRow(source, number, fault)
     return Row(source, number, label, bytes(example.SerializeToString(deterministic=True)))
+
+
+def _is_sequence(example: tf.train.Example, record: bytes) -> bool:
+    """Tell whether an Example is a SequenceExample in truth: its context is parsed as the features."""
+    if not any(field.field_number == 2 for field in UnknownFieldSet(example)):
+        return False
+    try:
+        return bool(tf.train.SequenceExample.FromString(record).feature_lists.feature_list)
+    except DecodeError:
+        return False

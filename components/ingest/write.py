@@ -18,7 +18,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from components.ingest.config import DataConfig
 from components.ingest.examples import decode
 from components.ingest.report import Report, merge
-from components.ingest.rows import BadRow, DataError
+from components.ingest.rows import BadRow, DataError, Skipped
 from components.ingest.split import SplitError, split_of, split_rule
 from components.ingest.tasks import ReadTask, plan, read
 from components.names import INGEST_FILE, SPLIT_PREFIX
@@ -37,6 +37,9 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def process(self, task: ReadTask) -> Iterator[Any]:
         try:
             for item in read(task, self._config):
+                if isinstance(item, Skipped):
+                    self._report.skip(item.source)
+                    continue
                 if isinstance(item, BadRow):
                     self._report.refuse(item)
                     continue
@@ -47,7 +50,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
                 except SplitError as error:
                     self._report.refuse(BadRow(item.source, item.row, str(error)))
                     continue
-                self._report.add(split, item.label)
+                self._report.add(split, item.label, item.converted)
                 yield beam.pvalue.TaggedOutput(split, item.example)
         except DataError as error:
             self._report.give_up(error)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from components.ingest.config import DataConfig
 from components.ingest.rows import DataError
@@ -27,10 +28,35 @@ def test_bad_records_are_named(tmp_path: Path, read: Read) -> None:
     assert [row.row for row in rows] == [5]
     assert [(row.row, row.reason) for row in bad] == [
         (1, "not a tf.train.Example"),
-        (2, "no feature 'label'; it has ['x']"),
-        (3, "label 'label' must be one string or integer, not [0.5]"),
+        (2, "no feature 'label'; it has x"),
+        (3, "label 'label' must be one string or integer, not 0.5"),
         (4, "label 'cow' is not one of cat, dog (data.classes)"),
     ]
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_sequence_examples_are_refused(tmp_path: Path, read: Read, label: bool) -> None:
+    sequence = tf.train.SequenceExample()
+    if label:
+        sequence.context.feature["label"].bytes_list.value.append(b"cat")
+    sequence.feature_lists.feature_list["steps"].feature.add().float_list.value.append(1.5)
+    tfrecord(tmp_path / "a.tfrecord", [example(label=b"dog"), sequence.SerializeToString()])
+    with pytest.raises(
+        DataError, match=r"a\.tfrecord: record 2 is a tf\.train\.SequenceExample.*lost\. Write"
+    ):
+        read(DataConfig(format="tfrecord", path=str(tmp_path)))
+
+
+def test_gzip_without_its_name(tmp_path: Path, read: Read) -> None:
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord"), "GZIP") as writer:
+        for i in range(50):
+            writer.write(example(label=b"cat", x=i))
+    rows, bad = read(DataConfig(format="tfrecord", path=str(tmp_path)))
+    assert (len(rows), len(bad)) == (50, 0)
+    content = (tmp_path / "a.tfrecord").read_bytes()
+    (tmp_path / "a.tfrecord").write_bytes(content[:-10])
+    with pytest.raises(DataError, match=r"a\.tfrecord: .*cut off"):
+        read(DataConfig(format="tfrecord", path=str(tmp_path)))
 
 
 def test_damaged_files_are_refused(tmp_path: Path, read: Read) -> None:
