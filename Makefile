@@ -13,7 +13,7 @@ IMAGE_FLAGS ?=
 BUILD = $(CONTAINER) build --quiet --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
   --build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*')
 
-.PHONY: run test test-fast test-fuzz coverage test-containers test-flink lint format lock image serving-image clean
+.PHONY: run test test-fast test-tables test-fuzz coverage test-containers test-flink lint format lock image serving-image clean
 
 run: .venv/.installed
 	@$(BIN)/python run_local.py --config $(CONFIG)
@@ -21,18 +21,22 @@ run: .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 
 test: .venv/.installed
-	@$(PYTEST)
+	@$(PYTEST) -m "not tables"
 
 # All but whole runs: under three minutes.
 test-fast: .venv/.installed
-	@$(PYTEST) -m "not run and not cluster"
+	@$(PYTEST) -m "not run and not tables and not cluster"
+
+# The tables that people have, each through the whole pipeline: minutes more.
+test-tables: .venv/.installed
+	@$(PYTEST) -m tables
 
 # The bodies and byte streams that the server is fuzzed with, more of them.
 test-fuzz: .venv/.installed
 	@SLIPWAY_FUZZ_CASES=2500 $(PYTEST) tests/serving -k fuzz
 
 coverage: .venv/.installed
-	@$(PYTEST) -m "not run and not cluster" --cov=pipeline --cov=components --cov=data --cov=serving --cov-report=term:skip-covered
+	@$(PYTEST) -m "not run and not tables and not cluster" --cov=pipeline --cov=components --cov=data --cov=serving --cov-report=term:skip-covered
 
 # What needs the image: the whole graph in containers and, where KUBECONFIG names a cluster that has it, in a CronJob.
 test-containers: .venv/.installed image

@@ -41,7 +41,7 @@ USERS_OWN = ("pipeline", "components", "serving", "data", "test", "types")
 
 #: Folders whose files share what is dear to make.
 SHARING = ("tests/components/optimize/",)
-TIERS = ("cluster", "run", "server", "unit")
+TIERS = ("cluster", "tables", "run", "server", "unit")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
