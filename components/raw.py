@@ -1,7 +1,7 @@
 """Raw examples as a client would send them: for warm-up requests, golden requests and the demonstration."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ def read_examples(files: Sequence[str], count: int) -> list[Any]:
     """Read the first `count` tf.train.Examples of gzipped TFRecord files."""
     records: Iterable[bytes] = tf.data.TFRecordDataset(list(files), "GZIP").take(count).as_numpy_iterator()
     return [tf.train.Example.FromString(record) for record in islice(records, count)]
+
+
+def without_values(files: Sequence[str], names: Collection[str]) -> list[str]:
+    """Return those of some features that no example of gzipped TFRecord files has a value of."""
+    left = dict.fromkeys(names)
+    for record in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
+        example = tf.train.Example.FromString(record)
+        left = {name: None for name in left if not _values(example, name)}
+        if not left:
+            break
+    return list(left)
 
 
 def golden_examples(files: Sequence[str], signature: Signature, count: int) -> tuple[list[Any], str]:

@@ -151,7 +151,7 @@ def _predict(
             own_classes={BASELINE: released.classes(classes)} if released else {},
         )
 
-    reason = obstacle(released, schema, classes) if released else ""
+    reason = obstacle(released, files, schema, classes) if released else ""
     if released and not reason:
         try:
             faults = write({CANDIDATE: candidate, BASELINE: released.engine})

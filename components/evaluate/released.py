@@ -9,6 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.evaluate.config import Waiver
 from components.listing import listed
+from components.raw import without_values
 from components.verdict import Check
 from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
@@ -42,20 +43,24 @@ def open_released(folder: Path) -> Released:
     return Released(parse_release(record.read_bytes(), str(record)), open_engine(folder, EngineOptions()))
 
 
-def obstacle(released: Released, schema: Any, classes: Sequence[str]) -> str:
+def obstacle(released: Released, files: Sequence[str], schema: Any, classes: Sequence[str]) -> str:
     """Say why a release cannot be compared on this data, as far as that is known before it runs; "" if it is not.
 
     Args:
         released: the release.
+        files: gzipped TFRecord files of the raw examples to judge on.
         schema: of the raw examples.
         classes: the candidate's.
     """
     types = {feature.name: DTYPES.get(feature.type, "") for feature in schema.feature}
     inputs = {name: spec.dtype for name, spec in released.engine.signatures[DEFAULT_SIGNATURE].inputs.items()}
-    if gone := [name for name in inputs if name not in types]:
-        return f"it reads {listed(gone)}, which the data does not have any more"
+    # A schema can know a column that the data has no more.
+    if gone := without_values(files, inputs):
+        return f"it reads {listed(gone)}, of which the data has no value any more"
     if changed := [
-        f"{name} ({dtype}, now {types[name]})" for name, dtype in inputs.items() if types[name] != dtype
+        f"{name} ({dtype}, now {types[name]})"
+        for name, dtype in inputs.items()
+        if types.get(name, dtype) != dtype
     ]:
         return f"the type of what it reads has changed: {listed(changed)}"
     own = released.classes(classes)
@@ -66,7 +71,7 @@ def obstacle(released: Released, schema: Any, classes: Sequence[str]) -> str:
 
 def comparison_check(released: Released, reason: str, waiver: Waiver | None) -> Check:
     """Refuse a candidate that cannot be compared with the release, unless the configuration waives that."""
-    metric = f"comparison with {released.name}"
+    metric, reason = f"comparison with {released.name}", reason.rstrip(".")
     if waiver and waiver.version == released.release.version:
         message = f"{reason}. Waived by evaluate.baseline_waiver, because: {waiver.reason}"
         return Check(metric=metric, status="undecided", message=message)

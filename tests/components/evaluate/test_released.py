@@ -1,8 +1,10 @@
 """The latest release as a model to compare with: when it cannot be, and what is said when it is."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -14,7 +16,8 @@ from serving.release.record import Release
 CLASSES = ["benign", "malignant"]
 RULE = {"by": "hash", "columns": ["label", "age"], "ratios": {"train": 8, "eval": 1, "test": 1}}
 SCHEMA = text_format.Parse(
-    'feature { name: "age" type: FLOAT } feature { name: "sex" type: BYTES } feature { name: "id" type: INT }',
+    'feature { name: "age" type: FLOAT } feature { name: "sex" type: BYTES }'
+    'feature { name: "id" type: INT } feature { name: "height" type: FLOAT }',
     schema_pb2.Schema(),
 )
 
@@ -45,7 +48,7 @@ def released(classes: list[str] | None = None, split: Any = RULE, **inputs: str)
         (released(age="DT_FLOAT", sex="DT_STRING", id="DT_INT64"), ""),
         (
             released(age="DT_FLOAT", height="DT_FLOAT"),
-            "it reads height, which the data does not have any more",
+            "it reads height, of which the data has no value any more",
         ),
         (released(age="DT_INT64"), "the type of what it reads has changed: age (DT_INT64, now DT_FLOAT)"),
         (released(["malignant", "benign", "unsure"]), ""),
@@ -53,8 +56,16 @@ def released(classes: list[str] | None = None, split: Any = RULE, **inputs: str)
         (released([]), ""),  # too old to record them: what it answers tells
     ],
 )
-def test_what_speaks_against_a_comparison_before_it_runs(found: Released, reason: str) -> None:
-    assert obstacle(found, SCHEMA, CLASSES) == reason
+def test_what_speaks_against_a_comparison_before_it_runs(
+    found: Released, reason: str, tmp_path: Path
+) -> None:
+    examples = tmp_path / "examples.gz"
+    with tf.io.TFRecordWriter(str(examples), "GZIP") as writer:
+        for text in ('key: "age" value {float_list {value: 3}}', 'key: "id" value {int64_list {value: 1}}'):
+            sex = 'feature {key: "sex" value {bytes_list {value: "f"}}}'
+            example = text_format.Parse(f"features {{feature {{{text}}} {sex}}}", tf.train.Example())
+            writer.write(example.SerializeToString())
+    assert obstacle(found, [str(examples)], SCHEMA, CLASSES) == reason
 
 
 def test_a_release_that_cannot_be_compared_with_is_a_failure_with_its_ways_out() -> None:
