@@ -44,7 +44,7 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
         return BadRow(source, number, "not a tf.train.Example")
     if _is_sequence(example, record):
         raise DataError(
-            f"{source}: record {number} is a tf.train.SequenceExample, which is not read, because its feature_lists would "
+            f"{source}: record {number} is a tf.train.SequenceExample, not read, because its feature_lists would "
             "be lost. Write tf.train.Example; a feature in it may have any number of values."
         )
     features = example.features.feature
