@@ -62,6 +62,12 @@ def test_nothing_there_says_what_to_check(tmp_path: Path, monkeypatch: pytest.Mo
         files.find(path, "csv")
 
 
+def test_a_path_that_yaml_cut_off_is_told(tmp_path: Path) -> None:
+    (tmp_path / "my #1.csv").write_text("x")
+    with pytest.raises(DataError, match="follows a space and # for a comment: quote the path"):
+        files.find(str(tmp_path / "my"), "csv")
+
+
 def test_the_fingerprint_follows_names_and_contents(tmp_path: Path) -> None:
     path = csv_file(tmp_path / "a.csv", ("x", "label"), (1, "a"))
     config = DataConfig(format="csv", path=str(tmp_path))

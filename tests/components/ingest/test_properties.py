@@ -71,7 +71,7 @@ def test_a_table_is_read_as_it_was_written(
             for name, value in zip(names, row[1:], strict=True):
                 assert value is None or isinstance(value, str) or type(found[name]) is type(value)
         rule = split_rule(config, names)
-        splits.append([split_of({name: [value] for name, value in found.items()}, rule) for found in got])
+        splits.append([split_of(item.values, rule) for item in read])
     assert splits[0] == splits[1]
 
 
