@@ -199,9 +199,12 @@ def _override(raw: dict[str, Any], override: str) -> None:
         if not isinstance(raw, dict):
             raise ConfigError(f"--set {override!r}: {parent} is not a section")
     try:
-        raw[last] = yaml.safe_load(value)
+        read = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error
+    # A value with ` #` in it, as names of files have, is no comment here.
+    cut = isinstance(read, str) and value.strip().startswith(f"{read} #")
+    raw[last] = value.strip() if cut else read
 
 
 def _at_home(part: Any) -> Any:

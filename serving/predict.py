@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rows(options: argparse.Namespace, client: Client) -> list[Row] | Iterator[Row]:
-    inputs = client.fields().inputs
+    fields = client.fields()
+    inputs = fields.inputs
     given = [_given(text, inputs) for text in options.data]
     if not options.inputs:
         if not given:
@@ -83,7 +84,7 @@ def _rows(options: argparse.Namespace, client: Client) -> list[Row] | Iterator[R
     missing = [path for path in options.inputs if not Path(path).exists()]
     if missing:
         raise RowError(f"{missing[0]}: no such file")
-    return (row for path in options.inputs for row in read_rows(Path(path), inputs))
+    return (row for path in options.inputs for row in read_rows(Path(path), inputs, fields.defaults))
 
 
 def _given(text: str, inputs: Any) -> Row:
@@ -113,7 +114,8 @@ def _predict(client: Client, rows: Iterable[Row], size: int) -> Iterator[dict[st
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
         task = progress.add_task("rows", total=total)
         while batch := list(islice(source, max(size, 1))):
-            outputs = client.predict({alias: [row[alias] for row in batch] for alias in batch[0]})
+            names = dict.fromkeys(alias for row in batch for alias in row)
+            outputs = client.predict({alias: [row.get(alias) for row in batch] for alias in names})
             for position in range(len(batch)):
                 yield {name: _plain(value[position]) for name, value in outputs.items()}
             progress.advance(task, len(batch))

@@ -5,31 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from components.config import Section
+from serving.messages.missing import TOKENS
 
 FeatureType = Literal["string", "int", "float"]
-
-#: What pandas' read_csv takes for a missing value.
-MISSING = (
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-1.#QNAN",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "1.#QNAN",
-    "<NA>",
-    "N/A",
-    "NA",
-    "NULL",
-    "NaN",
-    "None",
-    "n/a",
-    "nan",
-    "null",
-)
 
 
 def _tokens(given: Any) -> Any:
@@ -71,7 +49,7 @@ class CsvOptions(Section):
             description="cells that stand for a missing value, beside the empty one; by default those of pandas. "
             "A label that is listed in data.classes is a class all the same"
         ),
-    ] = MISSING
+    ] = TOKENS
     features: Annotated[
         dict[str, FeatureType] | None,
         Field(description="type of each feature; inferred from the first 1,000 rows if absent"),

@@ -9,7 +9,7 @@ from components.ingest import encoding
 from components.ingest.config import DataConfig
 from components.ingest.csv_config import FeatureType
 from components.ingest.csv_types import narrowest, parse
-from components.ingest.examples import encode
+from components.ingest.examples import row as make_row
 from components.ingest.header import Header, header_of, reader_of, text_of
 from components.ingest.rows import BadRow, DataError, Row, Value, label_fault
 from components.listing import listed
@@ -129,7 +129,7 @@ def _row(
                 )
             hint = "" if config.csv.features else " (types were inferred; csv.features sets them)"
             return BadRow(source, line, f"column {name!r}: {cell[:40]!r} is not of type {types[name]}{hint}")
-    return Row(source, line, label, encode(features))
+    return make_row(source, line, label, features)
 
 
 def _records(

@@ -1,14 +1,14 @@
 """tf.train.Example from values and back. Apart from the rest, because it needs TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from components.ingest.rows import Value
+from components.ingest.rows import Row, Value
 
 
-def encode(features: Mapping[str, Value]) -> bytes:
-    """Serialize single-valued features as a tf.train.Example, with the same bytes for the same content."""
+def row(source: str, number: int, label: str, features: Mapping[str, Value], converted: str = "") -> Row:
+    """Make a row of single-valued features; its example has the same bytes for the same content."""
     example = tf.train.Example()
     for name, value in features.items():
         feature = example.features.feature[name]
@@ -18,13 +18,16 @@ def encode(features: Mapping[str, Value]) -> bytes:
             feature.int64_list.value.append(value)
         else:
             feature.float_list.value.append(value)
-    return bytes(example.SerializeToString(deterministic=True))
+    serialized = bytes(example.SerializeToString(deterministic=True))
+    return Row(
+        source, number, label, serialized, {name: (value,) for name, value in features.items()}, converted
+    )
 
 
-def decode(example: bytes) -> dict[str, list[Value]]:
-    """Return the values of a serialized tf.train.Example by feature."""
-    found: dict[str, list[Value]] = {}
-    for name, feature in tf.train.Example.FromString(example).features.feature.items():
+def values(example: tf.train.Example) -> dict[str, Sequence[Value]]:
+    """Return the values of a tf.train.Example by feature."""
+    found: dict[str, Sequence[Value]] = {}
+    for name, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
-        found[name] = list(getattr(feature, kind).value) if kind else []
+        found[name] = getattr(feature, kind).value if kind else ()
     return found

@@ -107,10 +107,22 @@ def look(path: str, kind: DataFormat) -> Found:
         (skipped if hidden or not fits.search(parts[-1]) else kept).append(_url(fs, file))
     if not kept:
         other = f" ({len(skipped)} of another name, such as {skipped[0]})" if skipped else ""
+        quotes = (
+            " YAML takes what follows a space and # for a comment: quote the path." if _cut(fs, root) else ""
+        )
         raise DataError(
-            f"{path}: no {kind} files there{other}. Check data.path (or data.splits) and data.format."
+            f"{path}: no {kind} files there{other}. Check data.path (or data.splits) and data.format.{quotes}"
         )
     return Found(kept, skipped)
+
+
+def _cut(fs: Any, root: str) -> bool:
+    """Tell whether a path that is not there is the beginning of one that goes on with ` #`."""
+    try:
+        beside = fs.ls(root.rpartition("/")[0] or "/", detail=False)
+    except (OSError, ValueError):
+        return False
+    return any(name.startswith(f"{root} #") for name in beside)
 
 
 def _literal(fs: Any, path: str) -> tuple[str, str]:

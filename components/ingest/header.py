@@ -156,8 +156,8 @@ def _named(cells: Sequence[str], source: str, config: DataConfig) -> Header:
 def _absent(name: str, key: str, cells: Sequence[str], config: DataConfig) -> str:
     if cells.count(name) > 1:
         return f"the header names the column {name!r} twice, and {key} reads it; rename them with csv.columns"
-    plain = {" ".join(cell.split()): cell for cell in cells}
-    if (found := plain.get(" ".join(name.split()))) and {"\n", "\r"} & set(found):
+    plain = {_plain(cell): cell for cell in cells}
+    if (found := plain.get(_plain(name))) and {"\n", "\r"} & set(found):
         return (
             f"{key} reads {name!r}, but it is called {found!r}, with a line break; rename it with csv.columns"
         )
@@ -166,8 +166,11 @@ def _absent(name: str, key: str, cells: Sequence[str], config: DataConfig) -> st
             f"the header is one name, {cells[0][:60]!r}: set data.csv.delimiter, perhaps to "
             + f"{other[0]!r}".replace("'", '"')
         )
-    near = difflib.get_close_matches(name, cells, n=3, cutoff=0.6) or [
-        cell for cell in cells if cell.casefold().strip() == name.casefold().strip()
-    ]
+    same = [cell for cell in cells if _plain(cell).casefold() == _plain(name).casefold()]
+    near = same or difflib.get_close_matches(name, cells, n=2, cutoff=0.7)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"no column {name!r}. {hint}The columns are {listed(cells)}. Correct {key}, or the header."
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split())

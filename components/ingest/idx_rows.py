@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from components.ingest.config import DataConfig
-from components.ingest.examples import encode
+from components.ingest.examples import row as make_row
 from components.ingest.files import opened
 from components.ingest.rows import BadRow, DataError, Row, label_fault
 
@@ -80,7 +80,7 @@ def _row(
     array = np.frombuffer(pixels, np.uint8).reshape(shape)
     png = io.BytesIO()
     Image.fromarray(array[..., 0] if shape[-1:] == (1,) and len(shape) == 3 else array).save(png, "PNG")
-    return Row(source, row, label, encode({"image": png.getvalue(), config.label: label.encode()}))
+    return make_row(source, row, label, {"image": png.getvalue(), config.label: label.encode()})
 
 
 def _header(file: IO[bytes], url: str, dimensions: tuple[int, ...]) -> tuple[int, ...]:

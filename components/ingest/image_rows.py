@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.ingest.config import DataConfig
-from components.ingest.examples import encode
+from components.ingest.examples import row as make_row
 from components.ingest.files import opened
 from components.ingest.picture import PictureError, is_picture, read_picture
 from components.ingest.rows import BadRow, Row, Skipped, label_fault
@@ -35,5 +35,5 @@ def read(source: str, config: DataConfig, root: str) -> Iterator[Row | BadRow | 
     except PictureError as error:
         yield BadRow(source, 1, str(error))
         return
-    example = encode({"image": picture.content, config.label: label.encode()})
-    yield Row(source, 1, label, example, picture.converted)
+    features = {"image": picture.content, config.label: label.encode()}
+    yield make_row(source, 1, label, features, picture.converted)

@@ -1,5 +1,6 @@
 """What readers yield: a row, or the reason why there is none."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from serving.errors import UserError
@@ -8,12 +9,22 @@ Value = bytes | int | float
 
 
 class Row(NamedTuple):
-    """One example: where it comes from, its class, the serialized tf.train.Example, and what it was converted from."""
+    """One example.
+
+    Attributes:
+        source: URL of the file.
+        row: its place in the file, from 1.
+        label: its class.
+        example: the serialized tf.train.Example.
+        values: the same by feature.
+        converted: the format that a picture was converted from, "" if it was not.
+    """
 
     source: str
     row: int
     label: str
     example: bytes
+    values: Mapping[str, Sequence[Value]]
     converted: str = ""
 
 

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from components.ingest.config import DataConfig
+from components.ingest.examples import values as values_of
 from components.ingest.files import opened
 from components.ingest.rows import BadRow, DataError, Row, label_fault
 from components.listing import listed
@@ -44,7 +45,7 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
         return BadRow(source, number, "not a tf.train.Example")
     if _is_sequence(example, record):
         raise DataError(
-            f"{source}: record {number} is a tf.train.SequenceExample, which is not read, because its feature_lists would "
+            f"{source}: record {number} is a tf.train.SequenceExample, not read, because its feature_lists would "
             "be lost. Write tf.train.Example; a feature in it may have any number of values."
         )
     features = example.features.feature
@@ -69,7 +70,8 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
             return BadRow(source, number, f"label {values[0]!r} is not UTF-8")
     if fault := label_fault(label, config.classes):
         return BadRow(source, number, fault)
-    return Row(source, number, label, bytes(example.SerializeToString(deterministic=True)))
+    serialized = bytes(example.SerializeToString(deterministic=True))
+    return Row(source, number, label, serialized, values_of(example))
 
 
 def _is_sequence(example: tf.train.Example, record: bytes) -> bool:

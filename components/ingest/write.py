@@ -16,7 +16,6 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from components.ingest.config import DataConfig
-from components.ingest.examples import decode
 from components.ingest.report import Report, merge
 from components.ingest.rows import BadRow, DataError, Skipped
 from components.ingest.split import SplitError, split_of, split_rule
@@ -44,9 +43,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam has no types
                     self._report.refuse(item)
                     continue
                 try:
-                    split = task.split or split_of(
-                        decode(item.example), self._rule, group=bool(self._config.split_by)
-                    )
+                    split = task.split or split_of(item.values, self._rule, group=bool(self._config.split_by))
                 except SplitError as error:
                     self._report.refuse(BadRow(item.source, item.row, str(error)))
                     continue

@@ -1,7 +1,7 @@
 """What both transports of the client share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from serving.errors import Code, UserError
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
+from serving.messages.missing import filled
 
 
 class PredictError(UserError, RuntimeError):
@@ -31,10 +32,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Fields:
-    """The inputs and outputs of a signature: the names of TensorFlow's types by alias."""
+    """The inputs and outputs of a signature: the names of TensorFlow's types by alias, and defaults of inputs."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    defaults: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Transport(Protocol):
@@ -53,6 +55,40 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
+
+
+def with_defaults(inputs: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return the inputs without None: the signature's defaults are in its place.
+
+    Args:
+        inputs: values by input name; None for an input as a whole, which is left out, or for one example.
+        fields: of the signature.
+
+    Raises:
+        ValueError: a value is None, and its input has no default.
+    """
+    found: dict[str, Any] = {}
+    for alias, value in inputs.items():
+        if value is None and alias in fields.defaults:
+            continue
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            value = value.tolist()
+        if isinstance(value, list | tuple):
+            value = filled(list(value), fields.defaults.get(alias))
+        found[alias] = value
+        if (where := _none_in(value)) is not None:
+            of = f" of example {where}" if isinstance(value, list) else ""
+            raise ValueError(f"the input {alias!r}{of} is None, and the model has no default for it")
+    return found
+
+
+def _none_in(value: Any) -> int | None:
+    """Return the position of the first example that holds None; None if none does."""
+    if value is None:
+        return 0
+    if not isinstance(value, list | tuple):
+        return None
+    return next((i for i, item in enumerate(value) if _none_in(item) is not None), None)
 
 
 def to_array(value: Any, dtype: str) -> Array:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from serving.client.base import Fields, PredictError, Target, Transport, to_array
+from serving.client.base import Fields, PredictError, Target, Transport, to_array, with_defaults
 from serving.errors import Code
 from serving.messages.dtypes import Array
 
@@ -60,11 +60,12 @@ class Client:
         """Return the model's outputs by name.
 
         Args:
-            inputs: tensors by input name, or one tensor (anything numpy accepts) for a model with one input.
+            inputs: tensors by input name, or one tensor (anything numpy accepts) for a model with one input. Where the
+                model has a default for an input, None may stand for a missing value, and the input may be left out.
 
         Raises:
             PredictError: the server refuses the request, or cannot be reached.
-            ValueError: the inputs are not those of the model.
+            ValueError: the inputs are not those of the model, or a value is None that the model requires.
         """
         fields = self.fields()
         named = inputs if isinstance(inputs, Mapping) else {next(iter(fields.inputs)): inputs}
@@ -73,11 +74,12 @@ class Client:
         unknown = sorted(named.keys() - fields.inputs.keys())
         if unknown:
             raise ValueError(f"the model has no input {unknown}; it has {sorted(fields.inputs)}")
-        tensors = {alias: to_array(value, fields.inputs[alias]) for alias, value in named.items()}
+        given = with_defaults(named, fields)
+        tensors = {alias: to_array(value, fields.inputs[alias]) for alias, value in given.items()}
         return self._retry(lambda left: self._transport.predict(self._target, tensors, fields, left))
 
     def fields(self) -> Fields:
-        """Return the names and types of the signature's inputs and outputs, requested only once."""
+        """Return the names and types of the signature's inputs and outputs, and defaults; requested only once."""
         if self._fields is None:
             self._fields = self._retry(lambda left: self._transport.describe(self._target, left))
         return self._fields

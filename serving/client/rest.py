@@ -9,11 +9,14 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 import orjson
+from google.protobuf import json_format
 
 from serving.client.base import Fields, PredictError, Target, to_array
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import HTTP_STATUS, Code
+from serving.messages import tensors
 from serving.messages.dtypes import Array
+from serving.messages.protos import tensor_pb2
 
 _CODES = {
     400: Code.INVALID_ARGUMENT,
@@ -68,6 +71,7 @@ class RestTransport:
         return Fields(
             {alias: info["dtype"] for alias, info in signatures[name]["inputs"].items()},
             {alias: info["dtype"] for alias, info in signatures[name]["outputs"].items()},
+            {alias: _tensor(value, alias) for alias, value in signatures[name].get("defaults", {}).items()},
         )
 
     def predict(
@@ -117,6 +121,11 @@ def _path(target: Target) -> str:
     if target.version is not None:
         return f"{path}/versions/{target.version}"
     return f"{path}/labels/{quote(target.label, safe='')}" if target.label else path
+
+
+def _tensor(document: Any, alias: str) -> Array:
+    proto = json_format.ParseDict(document, tensor_pb2.TensorProto(), ignore_unknown_fields=True)
+    return tensors.to_array(proto, alias)
 
 
 def _to_json(value: Array) -> Any:

@@ -3,11 +3,12 @@
 import base64
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from serving.errors import UserError
+from serving.messages.missing import TOKENS
 from serving.messages.tfrecord import read_records
 
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
@@ -18,13 +19,15 @@ class RowError(UserError, ValueError):
     """A file cannot be read as rows; the message names the file and the row."""
 
 
-def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
-    """Yield the rows of a file, each with a value for every input of the model.
+def read_rows(path: Path, inputs: Mapping[str, str], optional: Collection[str] = ()) -> Iterator[Row]:
+    """Yield the rows of a file, each with a value for every input of the model, or None for one that may be missing.
 
     Args:
         path: `.csv` with a header, `.jsonl`, `.tfrecord`, an image, `.txt` with one text per line, or a folder of
             such files.
         inputs: the model's inputs and their types.
+        optional: those that the model has a default for. A file may lack them, and a cell that is empty, or NA or the
+            like as pandas reads it, is None.
 
     Raises:
         RowError: the file type is unknown, or a row does not match the model's inputs.
@@ -32,13 +35,13 @@ def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
     if path.is_dir():
         for child in sorted(path.iterdir()):
             if not child.name.startswith("."):
-                yield from read_rows(child, inputs)
+                yield from read_rows(child, inputs, optional)
         return
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        yield from _csv(path, inputs)
+        yield from _csv(path, inputs, optional)
     elif suffix in (".jsonl", ".json"):
-        yield from _json_lines(path, inputs)
+        yield from _json_lines(path, inputs, optional)
     elif suffix in (".tfrecord", ".tfrecords"):
         alias = _only_string(path, inputs)
         for record in read_records(path):
@@ -55,29 +58,40 @@ def read_rows(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
         )
 
 
-def _csv(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
-    with path.open(newline="") as file:
+def _csv(path: Path, inputs: Mapping[str, str], optional: Collection[str]) -> Iterator[Row]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = sorted(inputs.keys() - set(reader.fieldnames or ()))
+        header = set(reader.fieldnames or ())
+        missing = sorted(inputs.keys() - header - set(optional))
         if missing:
             raise RowError(f"{path}: no column {missing}; the model takes {sorted(inputs)}")
         for number, line in enumerate(reader, start=2):
             try:
-                yield {alias: _cell(line[alias], dtype) for alias, dtype in inputs.items()}
+                yield {
+                    alias: _cell(line[alias], dtype, alias in optional) if alias in header else None
+                    for alias, dtype in inputs.items()
+                }
             except (TypeError, ValueError) as error:
                 raise RowError(f"{path}: line {number}: {error}") from None
 
 
-def _cell(text: str | None, dtype: str) -> Any:
+def _cell(text: str | None, dtype: str, optional: bool) -> Any:
     if text is None:
         raise ValueError("the row is shorter than the header")
+    if optional and text in TOKENS:
+        return None
     if dtype == "DT_STRING":
         return text
-    return json.loads(text)  # a number, or a list of them
+    if text in TOKENS:
+        raise ValueError(f"a value is missing ({text!r}), and the model has no default for it")
+    try:
+        return json.loads(text)  # a number, or a list of them
+    except ValueError:
+        return float(text)  # as +1 and .5, which are no JSON
 
 
-def _json_lines(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+def _json_lines(path: Path, inputs: Mapping[str, str], optional: Collection[str]) -> Iterator[Row]:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -85,10 +99,9 @@ def _json_lines(path: Path, inputs: Mapping[str, str]) -> Iterator[Row]:
         except ValueError as error:
             raise RowError(f"{path}: line {number} is not JSON: {error}") from None
         row = value if isinstance(value, dict) and "b64" not in value else {_only(path, inputs): value}
-        unfit = sorted(row.keys() ^ inputs.keys())
-        if unfit:
+        if row.keys() - inputs.keys() or inputs.keys() - row.keys() - set(optional):
             raise RowError(f"{path}: line {number} has {sorted(row)}, the model takes {sorted(inputs)}")
-        yield {alias: _decode(item) for alias, item in row.items()}
+        yield {alias: _decode(row.get(alias)) for alias in inputs}
 
 
 def _decode(value: Any) -> Any:

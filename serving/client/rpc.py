@@ -67,7 +67,8 @@ class GrpcTransport:
                 f"model {target.model} has no signature '{name}'; it has {sorted(definitions.signature_def)}",
             )
         definition = definitions.signature_def[name]
-        return Fields(_types(definition.inputs), _types(definition.outputs))
+        defaults = {alias: tensors.to_array(proto, alias) for alias, proto in definition.defaults.items()}
+        return Fields(_types(definition.inputs), _types(definition.outputs), defaults)
 
     def predict(
         self, target: Target, inputs: Mapping[str, Array], fields: Fields, timeout: float

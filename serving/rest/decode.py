@@ -13,8 +13,8 @@ from serving.engine.signature import Signature
 from serving.errors import ServingError, invalid
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
+from serving.messages.missing import filled, is_mark
 from serving.rest.document import Body
-from serving.rest.missing import filled, is_mark
 from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
 from serving.rest.values import debug_string
 

@@ -73,9 +73,17 @@ def test_a_missing_file_names_those_there_are(tmp_path: Path) -> None:
 def test_overrides_reach_any_key_and_a_wrong_one_is_refused() -> None:
     path = REPOSITORY / "configs" / "digits.yaml"
     config = load_config(
-        path, ["train.epochs=2", "push.bucket=s3://models", "model.hyperparameters={filters: [4]}"]
+        path,
+        [
+            "train.epochs=2",
+            "push.bucket=s3://models",
+            "data.path=my [v2] #1.csv",
+            "runs='r #1' # a comment",
+            "model.hyperparameters={filters: [4]}",
+        ],
     )
     assert (config.train.epochs, config.push.bucket) == (2, "s3://models")
+    assert (config.data.path, config.runs) == ("my [v2] #1.csv", "r #1")
     assert config.model.hyperparameters == {"filters": [4]}
     with pytest.raises(ConfigError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
         load_config(path, ["train.epoch=2"])

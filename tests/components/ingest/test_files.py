@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import io
 import lzma
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,28 @@ def test_nothing_there_says_what_to_check(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="Check "):
         files.find(path, "csv")
+
+
+def test_a_stream_that_cannot_go_back_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stream(io.BytesIO):
+        def seek(self, *_: int) -> int:
+            raise ValueError("Cannot seek streaming HTTP file")
+
+    class Server:
+        def open(self, path: str, mode: str) -> Stream:
+            return Stream(gzip.compress(b"text,label\n"))
+
+    monkeypatch.setattr(files, "resolve", lambda url: (Server(), url))
+    with files.opened("https://host/a.csv") as file:
+        assert file.read() == b"text,label\n"
+
+
+def test_a_path_that_yaml_cut_off_is_told(tmp_path: Path) -> None:
+    (tmp_path / "my #1.csv").write_text("x")
+    with pytest.raises(DataError, match="follows a space and # for a comment: quote the path"):
+        files.find(str(tmp_path / "my"), "csv")
 
 
 def test_the_fingerprint_follows_names_and_contents(tmp_path: Path) -> None:

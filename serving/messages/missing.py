@@ -1,8 +1,31 @@
-"""null in a request, and lists of different lengths, for inputs that the signature has a default for."""
+"""Missing values: null in a request, and lists of different lengths, where the signature has a default for an input."""
 
 from typing import Any
 
 from serving.messages.dtypes import Array
+
+#: Cells of a CSV file that stand for a missing value: those of pandas' read_csv.
+TOKENS = (
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "None",
+    "n/a",
+    "nan",
+    "null",
+)
 
 
 def is_mark(default: Array) -> bool:
