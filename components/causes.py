@@ -21,6 +21,7 @@ _END = re.compile(
 )
 #: What Beam, TensorFlow and tf.Transform add to a message.
 _NOISE = (
+    re.compile(r"\s*\[\[\{\{[^\]]*\}\}\]\]"),
     re.compile(r"\s*\[while running '.*?'\]", re.DOTALL),
     re.compile(r"\s*\[Op:\w+\]( name: .*)?"),
     re.compile(r"^\{\{function_node \S+?\}\}\s*"),

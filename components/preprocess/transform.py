@@ -103,4 +103,4 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
 def _one_value(value: Any) -> Any:
     """Make [batch, 1] a vector; what has gaps or several values stays as it is."""
     dense = not isinstance(value, tf.SparseTensor) and value.shape.rank == 2 and value.shape[1] == 1
-    return value[:, 0] if dense else value
+    return tf.squeeze(value, 1) if dense else value  # [:, 0] would be four operations

@@ -43,26 +43,25 @@ def infer(statistics: Sequence[Any], label: str, classes: Sequence[str] | None) 
     schema = tfdv.infer_schema(statistics[0], infer_feature_shape=True, max_string_domain_size=100)
     for other in statistics[1:]:
         schema = tfdv.update_schema(schema, other, infer_feature_shape=True, max_string_domain_size=100)
+    numbers = _numeric(statistics)
     for feature in schema.feature:
-        if feature.type in (schema_pb2.INT, schema_pb2.FLOAT):
-            _set_range(feature, statistics)
+        if feature.type in (schema_pb2.INT, schema_pb2.FLOAT) and feature.name in numbers:
+            _set_range(feature, numbers[feature.name])
     set_classes(schema, label, classes or _observed_classes(statistics, label))
     return schema
 
 
-def _numeric(statistics: Sequence[Any], name: str) -> list[Any]:
-    return [
-        feature.num_stats
-        for split in statistics
-        for feature in split.datasets[0].features
-        if list(feature.path.step) == [name] and feature.HasField("num_stats")
-    ]
+def _numeric(statistics: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the numbers' statistics in each split, by column."""
+    found: dict[str, list[Any]] = {}
+    for split in statistics:
+        for feature in split.datasets[0].features:
+            if feature.HasField("num_stats"):
+                found.setdefault(".".join(feature.path.step), []).append(feature.num_stats)
+    return found
 
 
-def _set_range(feature: Any, statistics: Sequence[Any]) -> None:
-    numbers = _numeric(statistics, feature.name)
-    if not numbers:
-        return
+def _set_range(feature: Any, numbers: Sequence[Any]) -> None:
     low, high = min(n.min for n in numbers), max(n.max for n in numbers)
     margin = (high - low) / 2 or abs(high) or 1.0
     if feature.type == schema_pb2.INT:

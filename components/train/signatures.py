@@ -47,7 +47,11 @@ def add_signatures(
 
     def serving_default(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
         values = _same_batch({name: raw[alias] for name, alias in names.items()}, optional)
-        return answer({name: _as_parsed(values[name], spec) for name, spec in raw_spec.items()})
+        # One constant for all: a wide table would have a thousand of them.
+        shapes = {shape: tf.constant([-1, *shape]) for shape in {_inner(spec) for spec in raw_spec.values()}}
+        return answer(
+            {name: _as_parsed(values[name], spec, shapes[_inner(spec)]) for name, spec in raw_spec.items()}
+        )
 
     names = aliases(raw_spec)
     shapes = {name: [None, None] if name in lists else _shape(spec) for name, spec in raw_spec.items()}
@@ -111,10 +115,14 @@ def _same_batch(values: dict[str, tf.Tensor], optional: Collection[str]) -> dict
     }
 
 
-def _as_parsed(value: tf.Tensor, spec: Any) -> Any:
-    """Give a client's tensor the form that parsing a tf.Example gives."""
+def _inner(spec: Any) -> tuple[int, ...]:
+    return () if is_optional(spec) else tuple(spec.shape)
+
+
+def _as_parsed(value: tf.Tensor, spec: Any, shape: tf.Tensor) -> Any:
+    """Give a client's tensor the form that parsing a tf.Example gives; `shape` is that of a dense one."""
     if not is_optional(spec):
-        return tf.reshape(value, [-1, *spec.shape])
+        return tf.reshape(value, shape)
     rows = value[:, None] if value.shape.rank == 1 else value
     there = ~tf.math.is_nan(rows) if spec.dtype.is_floating else tf.not_equal(rows, _missing(spec.dtype))
     return tf.ragged.boolean_mask(rows, there).to_sparse()

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline import commands
 from pipeline.options import DEFAULT_CONFIG, ConfigOption, SetOption, load, new_console
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def compile_(
     for step in steps:
         console.print(Text(f"{step.name}: ", "bold") + Text(", ".join(step.stages)))
     _note_schema(loaded)
-    console.print(f"wrote {output}; upload it, or: slipway kubeflow submit -c {config}", soft_wrap=True)
+    command = commands.slipway("kubeflow submit", config, overrides or [])
+    console.print(Text(f"wrote {output}; upload it, or: {command}"), soft_wrap=True)
 
 
 @app.command()
@@ -64,7 +66,8 @@ def submit(
         return
     code = runs.follow(client, console, run.run_id, uploaded.steps)
     if code == 0:
-        console.print(Text("succeeded", "bold green") + Text(f"; next: slipway versions -c {config}"))
+        versions = commands.slipway("versions", config, overrides or [])
+        console.print(Text("succeeded", "bold green") + Text(f"; next: {versions}"), soft_wrap=True)
     else:
         console.print(Text("refused" if code == 3 else "failed", "bold red"))
     raise typer.Exit(code)

@@ -35,7 +35,12 @@ class Parameter:
 PARAMETERS = {
     "data_path": Parameter("data.path", "String", frozenset({"Ingest", "Pusher"})),
     "epochs": Parameter("train.epochs", "Integer", frozenset({"Trainer", "Pusher"})),
-    "thresholds": Parameter("evaluate.thresholds", "List", frozenset({"Evaluator", "Optimizer", "Pusher"})),
+    # Its slices are columns that the data gate then insists on.
+    "thresholds": Parameter(
+        "evaluate.thresholds",
+        "List",
+        frozenset({"SchemaGen", "DataGate", "Evaluator", "Optimizer", "Pusher"}),
+    ),
     "bucket": Parameter("push.bucket", "String", frozenset({"LatestRelease", "Pusher"})),
 }
 #: What the first step sees of the outside world, and the stages whose result depends on it.

@@ -83,6 +83,10 @@ NO_MATCH = (
             RuntimeError("no more space [while running 'Analyze/Write[train]/Write']"),
             "RuntimeError: no more space",
         ),
+        (
+            RuntimeError("Feature: age is required but could not be found.\n\t [[{{node ParseExample}}]]"),
+            "RuntimeError: Feature: age is required but could not be found.",
+        ),
         (RuntimeError(), "RuntimeError"),
         (KeyError("y"), "KeyError: 'y'"),
     ],

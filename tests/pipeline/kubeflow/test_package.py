@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,7 @@ def test_a_user_compiles_it_and_is_told_what_is_next(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Prepare data: Ingest, StatisticsGen" in done.stdout
-    assert f"wrote {package}; upload it, or: slipway kubeflow submit" in done.stdout
+    assert re.search(rf"wrote {package}; upload it, or: \S*slipway kubeflow submit -c ", done.stdout)
     assert package.is_file()
     assert done.stderr == ""
 
