@@ -121,17 +121,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         seeds = track(range(1, options.seeds + 1), "training", console=console, transient=True)
         models = [train(options.config, seed, Path(name), config) for seed in seeds]
+    whole = len(models[0].labels)
     shares = [float((one.chosen[CANDIDATE] == one.labels).mean()) for one in models]
     console.print(
-        f"{options.config}, {len(models)} seeds, {len(models[0].labels):,} test examples: accuracy {min(shares):.4f} to "
-        f"{max(shares):.4f}, standard deviation {np.std(shares):.4f}; max_drop {options.max_drop}"
+        f"{options.config}, {len(models)} seeds, {whole:,} test examples: accuracy {min(shares):.4f} to {max(shares):.4f}, "
+        f"standard deviation {np.std(shares):.4f}; max_drop {options.max_drop}"
     )
     table = Table(
         title=f"{len(models) * (len(models) - 1)} comparisons of each kind: refused / undecided / passed"
     )
     for heading in ("test examples", "same configuration", "worse by twice max_drop"):
         table.add_column(heading, justify="right")
-    whole = len(models[0].labels)
     for size in (*(size for size in SIZES if size < whole), whole):
         cells = []
         for drop in (0.0, 2 * options.max_drop):
