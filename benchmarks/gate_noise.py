@@ -124,8 +124,8 @@ def main() -> None:
     whole = len(models[0].labels)
     shares = [float((one.chosen[CANDIDATE] == one.labels).mean()) for one in models]
     console.print(
-        f"{options.config}, {len(models)} seeds, {whole:,} test examples: accuracy {min(shares):.4f} to {max(shares):.4f}, "
-        f"standard deviation {np.std(shares):.4f}; max_drop {options.max_drop}"
+        f"{options.config}, {len(models)} seeds, {whole:,} test examples: accuracy {min(shares):.4f} to "
+        f"{max(shares):.4f}, standard deviation {np.std(shares):.4f}; max_drop {options.max_drop}"
     )
     table = Table(
         title=f"{len(models) * (len(models) - 1)} comparisons of each kind: refused / undecided / passed"
