@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.evaluate.metrics import LABEL, Slice, choice_column, probabilities_column
+from components.evaluate.metrics import LABEL, Slice, choice_column, probabilities_column, slice_column
 
 Ids = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def read_answers(predictions: Path, models: Sequence[str], classes: int, slices:
             probabilities = _matrix(batch, probabilities_column(model), classes)
             given[model].append(probabilities[np.arange(len(label)), label].astype(np.float64))
         for feature in slices:
-            texts[feature].append(batch.column(feature).flatten())
+            texts[feature].append(batch.column(slice_column(feature)).flatten())
     return Answers(
         classes=classes,
         labels=np.concatenate(labels),

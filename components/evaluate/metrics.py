@@ -29,6 +29,7 @@ _OF_CHOICES = {"precision": "Precision", "recall": "Recall", "f1": "F1Score", "b
 _OVER_ALL_CLASSES = ("accuracy", "loss")
 
 LABEL = "label_id"
+_SLICED = "slice_"
 EXAMPLE_COUNT = "example_count"
 
 
@@ -69,6 +70,11 @@ def choice_column(model: str) -> str:
     return f"choice_{model}"
 
 
+def slice_column(feature: str) -> str:
+    """Name the column of a feature that slices are made of, a text a row; no name of a feature is another column's."""
+    return f"{_SLICED}{feature}"
+
+
 def _metrics_spec(want: Wanted, models: Sequence[str], num_classes: int) -> Any:
     chosen = want.metric in _OF_CHOICES
     spec = config_pb2.MetricsSpec(
@@ -100,7 +106,10 @@ def eval_config(
     )
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(name=c, label_key=LABEL, prediction_key=c) for c in columns],
-        slicing_specs=[config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=[s]) for s in slices)],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[slice_column(s)]) for s in slices),
+        ],
         metrics_specs=[count, *(_metrics_spec(w, models, num_classes) for w in dict.fromkeys(wanted))],
     )
 
@@ -148,7 +157,10 @@ def load(output: Path, models: Sequence[str]) -> Results:
 
 
 def _slice(slice_key: Any) -> Slice:
-    return tuple((str(name), v.decode() if isinstance(v, bytes) else str(v)) for name, v in slice_key)
+    return tuple(
+        (str(name).removeprefix(_SLICED), v.decode() if isinstance(v, bytes) else str(v))
+        for name, v in slice_key
+    )
 
 
 def _value(raw: dict[str, Any]) -> Value | None:

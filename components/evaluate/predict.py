@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import tensorflow as tf
 
-from components.evaluate.metrics import LABEL, choice_column, probabilities_column
+from components.evaluate.metrics import LABEL, choice_column, probabilities_column, slice_column
 from components.names import CLASS_ID, CLASS_NAME, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, PROBABILITIES
 from components.outputs import OutputFaults, output_faults
 from serving.engine.base import Engine
@@ -106,7 +106,7 @@ def write_predictions(
             text = _text_features(batch, list(dict.fromkeys([label, *slices])))
             columns = {
                 LABEL: _rows(label_ids(text[label], classes)[:, None]),
-                **{name: _rows(np.array(text[name], object)[:, None]) for name in slices},
+                **{slice_column(name): _rows(np.array(text[name], object)[:, None]) for name in slices},
             }
             for name, model in models.items():
                 probabilities = _answers(name, model, batch, theirs[name])

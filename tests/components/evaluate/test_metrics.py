@@ -12,10 +12,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components.evaluate import metrics
 from components.evaluate.answers import Answers, confusion_matrix, read_answers
 from components.evaluate.estimates import compare, interval, with_intervals
-from components.evaluate.metrics import LABEL, Wanted, choice_column, probabilities_column
+from components.evaluate.metrics import LABEL, Wanted, choice_column, probabilities_column, slice_column
 
 CLASSES, ROWS = 3, 300
 MODELS = ("candidate", "baseline")
+#: What slices are made of may be called as one of our own columns.
+SIDE = LABEL
 WANTED = [
     Wanted("accuracy"),
     Wanted("recall", 1),
@@ -46,7 +48,9 @@ def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         columns[probabilities_column(model)] = pa.array(list(probabilities), pa.list_(pa.float32()))
         choice = np.eye(CLASSES, dtype=np.float32)[probabilities.argmax(1)]
         columns[choice_column(model)] = pa.array(list(choice), pa.list_(pa.float32()))
-    columns["side"] = pa.array([[b"left" if i % 3 else b"right"] for i in range(ROWS)], pa.list_(pa.binary()))
+    columns[slice_column(SIDE)] = pa.array(
+        [[b"left" if i % 3 else b"right"] for i in range(ROWS)], pa.list_(pa.binary())
+    )
     path = tmp_path_factory.mktemp("metrics") / "predictions.arrow"
     table = pa.table(columns)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
@@ -77,14 +81,14 @@ def _expected(path: Path, model: str, rows: npt.NDArray[np.int64]) -> dict[str, 
 @pytest.fixture(scope="module")
 def results(predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> metrics.Results:
     output = tmp_path_factory.mktemp("tfma")
-    config = metrics.eval_config(MODELS, [*WANTED, *OTHERS], ["side"], CLASSES)
+    config = metrics.eval_config(MODELS, [*WANTED, *OTHERS], [SIDE], CLASSES)
     metrics.compute(_pipeline(), predictions, config, output)
     return metrics.load(output, MODELS)
 
 
 @pytest.fixture(scope="module")
 def answers(predictions: Path) -> Answers:
-    return read_answers(predictions, MODELS, CLASSES, ["side"])
+    return read_answers(predictions, MODELS, CLASSES, [SIDE])
 
 
 def test_every_metric_is_what_its_definition_says_on_every_slice(
@@ -93,8 +97,8 @@ def test_every_metric_is_what_its_definition_says_on_every_slice(
     index = np.arange(ROWS)
     slices = {
         (): index,
-        (("side", "left"),): index[index % 3 != 0],
-        (("side", "right"),): index[index % 3 == 0],
+        ((SIDE, "left"),): index[index % 3 != 0],
+        ((SIDE, "right"),): index[index % 3 == 0],
     }
     assert set(results) == set(slices)
     for where, rows in slices.items():
