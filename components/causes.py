@@ -13,6 +13,8 @@ _PYTHON = sysconfig.get_paths()["stdlib"]
 #: A line that names an exception, as Python, AutoGraph and Keras print it.
 _NAMED = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Failure))\b: *(.*)$")
 _FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
+#: How a crash of C++ or of Python itself is told.
+_FATAL = re.compile(r"^(F[0-9]{4} |Fatal )")
 #: Headings with the real error below them.
 _HEADINGS = ("in user code", "Exception encountered when calling", "Graph execution error")
 #: Lines after which a message says nothing more to a reader.
@@ -53,11 +55,11 @@ def root_cause(error: BaseException) -> str:
     return _short(said) + (f" ({where})" if where else "")
 
 
-def last_lines(path: Path, since: int = 0, most: int = 3) -> str:
-    """Return the last lines of a process's log, from a byte on, in one line; an exception's message is there."""
-    text = path.read_bytes()[since:].decode(errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _short(" | ".join(lines[-most:])) if lines else "it printed nothing"
+def last_said(path: Path, since: int = 0) -> str:
+    """Return the last exception or fatal error in a process's log, from a byte on; what libraries tell is no reason."""
+    lines = path.read_bytes()[since:].decode(errors="replace").splitlines()
+    named = [line.strip() for line in lines if _NAMED.match(line) or _FATAL.match(line)]
+    return _short(named[-1]) if named else "it printed no error"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

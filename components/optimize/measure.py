@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from components.causes import last_lines
+from components.causes import last_said
 from components.config import Section
 from components.optimize.table import Measured
 from components.optimize.worker import process_environment
@@ -82,7 +82,7 @@ class Measurement:
         self._process.communicate(b"go\n")
         self.close()
         if self._process.returncode:
-            said = last_lines(Path(self._log.name))
+            said = last_said(Path(self._log.name))
             raise RuntimeError(f"measuring ended with code {self._process.returncode}: {said}")
         times = json.loads((self._folder / TIMES).read_text())
         return {name: _measured(Path(folder), times[name]) for name, folder in self._job.folders.items()}

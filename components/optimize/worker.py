@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.causes import last_lines, root_cause
+from components.causes import last_said, root_cause
 from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
@@ -81,7 +81,7 @@ def _run(job: BuildJob, folder: Path) -> tuple[int, str]:
             env=process_environment(),
             check=False,
         ).returncode
-    return code, last_lines(folder / LOG, before)
+    return code, last_said(folder / LOG, before)
 
 
 def process_environment() -> dict[str, str]:

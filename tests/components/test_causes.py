@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.causes import last_lines, root_cause
+from components.causes import last_said, root_cause
 from components.imports import SOURCES
 from serving.errors import UserError
 
@@ -142,8 +142,10 @@ def test_what_the_users_file_raised_is_said_with_its_place_and_not_what_it_came_
     assert root_cause(caught.value) == f"ValueError: no size was given ({file}, line 5, in build_model)"
 
 
-def test_the_end_of_a_log_is_one_line(tmp_path: Path) -> None:
+def test_the_last_that_a_process_said_is_its_exception(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
-    log.write_text("noise\n\nTraceback\n  File x\nMemoryError: too much\n")
-    assert last_lines(log, since=6) == "Traceback | File x | MemoryError: too much"
-    assert last_lines(log, since=log.stat().st_size) == "it printed nothing"
+    log.write_text("noise\n\nTraceback\n  File x\nMemoryError: too much\nE0000 00:00:17 cuda.cc:52] none\n")
+    assert last_said(log, since=6) == "MemoryError: too much"
+    assert last_said(log, since=log.read_text().index("E0000")) == "it printed no error"
+    log.write_text("loading\nF0000 00:00:17 tensor.cc:3] Check failed: 1 == 2\n")
+    assert last_said(log) == "F0000 00:00:17 tensor.cc:3] Check failed: 1 == 2"

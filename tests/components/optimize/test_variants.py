@@ -142,7 +142,7 @@ def test_every_row_is_real(done: Any, images: Made) -> None:
 def test_what_cannot_be_built_is_skipped_in_words(done: Any) -> None:
     skipped = {row.name: row.skipped.partition(" (/")[0] for row in done[1] if row.skipped}
     assert skipped == {
-        "crash+int8": "the process that built it ended with code 9: it printed nothing",
+        "crash+int8": "the process that built it ended with code 9: it printed no error",
         "wrong": "KeyError: 'no such layer'",
         "tensorrt": "no GPU that TensorFlow can use on this machine",
     }

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from tensorflow_transform import analyzer_nodes
+from tensorflow_transform import analyzer_nodes, mappers
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.preprocess.together import scaled_together
@@ -38,15 +38,12 @@ def _scaled(inputs: dict[str, Any]) -> dict[str, Any]:
         "a": tft.scale_to_z_score(inputs["a"]),
         "b": tft.scale_to_0_1(inputs["b"]),
         "n": tft.scale_to_z_score(inputs["n"]),
-        "cast": tft.scale_to_z_score(tf.cast(inputs["n"], tf.float32)),
-        "whole": tft.scale_to_0_1(inputs["n"]),
         "derived": tft.scale_to_z_score(inputs["a"] * 2.0),
-        "range": tft.scale_by_min_max(inputs["a"], -1.0, 1.0),
         "constant": tft.scale_to_z_score(inputs["constant"]),
     }
 
 
-NAMES = ("a", "b", "n", "cast", "whole", "derived", "range", "constant")
+NAMES = ("a", "b", "n", "constant", "derived")
 
 
 def _analyses(inputs: dict[str, Any]) -> int:
@@ -73,5 +70,26 @@ def test_columns_are_scaled_as_one_by_one_with_fewer_analyses(tmp_path: Path) ->
     for row in rows:
         for name in NAMES:
             assert row[f"together_{name}"] == pytest.approx(row[name], rel=1e-5, abs=1e-6), name
-    # Two numbers each for z-scores, for 0 to 1, for -1 to 1, and for what is no column.
-    assert max(counts) == (8, 2 * len(NAMES))
+    # Two numbers each for z-scores, for 0 to 1, and for what is no column.
+    assert max(counts) == (6, 2 * len(NAMES))
+
+
+def test_a_column_is_known_as_it_is_and_as_float32_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    def scale(x: Any, key: Any = None, elementwise: bool = False, **options: Any) -> Any:
+        calls.append(tuple(x.shape))
+        return tf.cast(x, tf.float32) * 2.0
+
+    monkeypatch.setattr(mappers, "_scale_to_z_score_internal", scale)
+
+    def both(a: tf.Tensor, n: tf.Tensor) -> list[tf.Tensor]:
+        with scaled_together({"a": a, "n": n}):
+            return [tft.scale_to_z_score(x) for x in (a, n, tf.cast(n, tf.float32), a + 1.0)]
+
+    scaled = tf.function(both)(tf.constant([1.0, 2.0]), tf.constant([3, 4], tf.int64))
+    assert [x.numpy().tolist() for x in scaled] == [[2, 4], [6, 8], [6, 8], [4, 6]]
+    assert calls == [(2, 2), (2,)]
+    assert mappers._scale_to_z_score_internal is scale
