@@ -65,6 +65,8 @@ def _check(difference: Difference, reader: str, new: Sequence[str]) -> Check:
     if "gone" in difference.kinds:
         renamed = f" (renamed? new in the data: {listed([repr(name) for name in new])})" if new else ""
         message += f"{renamed}. Put the column back, or take it out of {reader}"
+    elif "type" in difference.kinds:
+        message += ". If a CSV cell only looks like another type, data.csv.features says what it is"
     return Check(
         metric=_TOTAL,
         slice=f"column {difference.column}",

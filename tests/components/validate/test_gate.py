@@ -59,6 +59,15 @@ def test_a_column_that_is_gone_says_what_is_new_and_who_reads_it(schema: Any) ->
     )
 
 
+def test_a_column_of_another_type_names_the_key_that_sets_it(schema: Any) -> None:
+    whole = statistics_of(**{**GOOD, "size": [1] * 40})
+    (check,) = _checks(schema, whole, tfdv.validate_statistics(whole, schema))
+    assert check.sentence() == (
+        "schema on column size: expected numbers, found whole numbers in 40 of 40 rows. If a CSV cell only looks like "
+        "another type, data.csv.features says what it is"
+    )
+
+
 def test_a_column_that_never_was_is_named_with_those_there_are(statistics: Any, schema: Any) -> None:
     read = {**READ, "shape": "preprocess.inputs"}
     (check,) = column_checks(schema, {"train": statistics}, {"train": anomalies_pb2.Anomalies()}, read)
