@@ -27,7 +27,7 @@ test: .venv/.installed
 test-fast: .venv/.installed
 	@$(PYTEST) -m "not run and not tables and not cluster"
 
-# The tables that people have, each through the whole pipeline: minutes more.
+# Real data sets and the tables that people have, each through the whole pipeline: minutes more.
 test-tables: .venv/.installed
 	@$(PYTEST) -m tables
 

@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY, Workspace
 
 DATASETS = (REPOSITORY / ".." / "shared" / "datasets").resolve()
 pytestmark = [
-    pytest.mark.run,
+    pytest.mark.tables,
     pytest.mark.skipif(not DATASETS.is_dir(), reason=f"the public data sets are not in {DATASETS}"),
 ]
 
