@@ -112,7 +112,7 @@ def test_the_beam_stages_make_on_flink_what_they_make_in_process(
     request: pytest.FixtureRequest, direct: Path, cluster: str
 ) -> None:
     flink: Path = request.getfixturevalue(cluster)
-    assert len(artifacts.examples(direct, "Ingest/examples/*")["Split-train"]) == 1243
+    assert len(artifacts.examples(direct, "Ingest/examples/*")["Split-train"]) == 1275
     for stage in ("Ingest/examples/*", "Transform/transformed_examples/*"):
         assert artifacts.examples(flink, stage) == artifacts.examples(direct, stage), stage
     shards = list(flink.glob("artifacts/digits/Transform/transformed_examples/*/Split-train/*.gz"))
