@@ -112,6 +112,10 @@ def test_an_indicator_may_not_have_an_inputs_name() -> None:
         ({"module": "a.py", "missing": {"b": "mean"}}, "missing names .'b'., which inputs does not"),
         ({"module": "a.py", "missing": {"a": {"add_indicator": True}}}, "give one of strategy"),
         ({"module": "a.py", "missing": {"a": {"strategy": "mean", "fill_value": 0}}}, "give one of strategy"),
+        ({"module": "a.py", "missing": {"a": "meedian"}}, "'meedian' is no strategy; did you mean median"),
+        ({"module": "a.py", "missing": {"a": True}}, "YAML's true is no value"),
+        ({"module": "a.py", "missing": {"a": []}}, "an empty list is no value"),
+        ({"module": "a.py", "missing": {"a": float("nan")}}, "finite number"),
         ({"module": "image", "image_shape": (8, 8, 1), "missing": {"a": ""}}, "no effect with module image"),
     ],
 )
