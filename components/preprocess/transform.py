@@ -92,10 +92,10 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
             raise
         named = listed([repr(name) for name in gaps], 5)
         raise InputError(
-            f"{module}: preprocessing_fn fails: {root_cause(error)}. It gets {named} as SparseTensors, because not "
-            f"every example has exactly one value. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: "
-            "most_frequent}; a feature of several values takes a list of them there. Or handle SparseTensors in the "
-            "function, with tf.RaggedTensor.from_sparse for one"
+            f"{module}: preprocessing_fn gets {named} as SparseTensors, because not every example has exactly one "
+            f"value, and fails. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: most_frequent}} (a "
+            "list for a feature of several values), or handle SparseTensors, with tf.RaggedTensor.from_sparse for one. "
+            f"It says: {root_cause(error)}"
         ) from error
     return outputs
 
