@@ -146,7 +146,12 @@ def _records(
         except StopIteration:
             break
         except csv.Error as error:
-            if "unexpected end" in str(error) or "field larger" in str(error):
+            if "field larger" in str(error):
+                raise DataError(
+                    f"{source}: line {line}: a cell is longer than {MAX_CELL >> 20} MB, or a quote opened there is "
+                    "never closed. Shorten it, close it, or set csv.quoting: false."
+                ) from error
+            if "unexpected end" in str(error):
                 raise DataError(
                     f"{source}: line {line}: a quote opened there is never closed, so the rest of the "
                     "file cannot be split into rows. Close it, or set csv.quoting: false."

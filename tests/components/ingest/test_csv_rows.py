@@ -121,7 +121,9 @@ def test_files_that_cannot_be_used(
 
 def test_an_open_quote_does_not_fill_the_memory(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.csv").write_text('text,label\n"open,a\n' + "x" * 5 * 2**20)
-    with pytest.raises(DataError, match="line 2: a quote opened there is never closed"):
+    with pytest.raises(
+        DataError, match="line 2: a cell is longer than 4 MB, or a quote opened there is never closed"
+    ):
         read(config(tmp_path))
 
 
