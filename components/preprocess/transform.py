@@ -88,6 +88,12 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
                 f"{listed(list(raw))}"
             ) from error
         gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
+        text = [repr(name) for name, value in raw.items() if value.dtype == tf.string]
+        if not gaps and text:
+            raise InputError(
+                f"{module}: preprocessing_fn fails: {root_cause(error)[:240]}. Among its inputs, text is: "
+                f"{listed(text, 5)} (a column with a cell such as 5% or 1,234 is)"
+            ) from error
         if not gaps:
             raise
         named = listed([repr(name) for name in gaps], 5)

@@ -80,6 +80,18 @@ def test_a_function_that_cannot_take_gaps_is_told_so_and_what_to_do(tmp_path: Pa
         run(tmp_path, source)
 
 
+def test_a_function_that_cannot_take_text_is_told_which_input_is(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "def preprocessing_fn(inputs):\n    return {'x': inputs['price'] * 2.0}\n"
+    )
+    config = PreprocessConfig(module=str(tmp_path / "own.py"), inputs=("price",))
+    columns = {"price": tf.constant([["1,234"]]), "label": tf.constant([["yes"]])}
+    with pytest.raises(
+        InputError, match=r"fails: .*text is: 'price' \(a column with a cell such as 5% or 1,234 is"
+    ):
+        preprocessing_fn(columns, {"config": config.model_dump_json(), "label": "label"})
+
+
 def test_a_column_that_inputs_does_not_name_is_said(tmp_path: Path) -> None:
     source = "def preprocessing_fn(inputs):\n    return {'x': inputs['unused']}\n"
     with pytest.raises(
