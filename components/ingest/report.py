@@ -6,7 +6,7 @@ from typing import Any
 
 from components.ingest.config import DataConfig
 from components.ingest.rows import BadRow, DataError
-from components.ingest.target import target_fault
+from components.ingest.target import alike, target_fault
 from components.names import INGEST_FILE
 
 KEPT_BAD_ROWS = 20
@@ -76,7 +76,7 @@ class Report:
             "skipped_files": self.skipped_files,
             "first_skipped_files": self.skipped,
             "converted": dict(sorted(self.converted.items())),
-            "notes": self.notes,
+            "notes": [*self.notes, *alike({label for _, label in self.labels})],
             "broken": self.broken,
         }
 

@@ -1,6 +1,8 @@
 """Whether labels are classes at all: a quantity to predict, or the wrong column, is told before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from components.listing import listed
 
 _CLASSES = 20
 #: With fewer rows than this for each label, numbers are a quantity, and texts are names of rows.
@@ -32,6 +34,15 @@ def target_fault(label: str, counts: Mapping[str, int]) -> str | None:
             "many to learn. Is data.label the right column? If so, list them in data.classes"
         )
     return None
+
+
+def alike(labels: Iterable[str]) -> list[str]:
+    """Say which classes differ only in blanks or capitals, as a note: they may be meant as one."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        groups.setdefault(" ".join(label.split()).casefold(), []).append(repr(label))
+    same = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    return [f"classes that differ only in blanks or capitals: {listed(same, 3)}"] if same else []
 
 
 def _number(text: str) -> float | None:

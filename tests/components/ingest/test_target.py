@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.ingest.target import target_fault
+from components.ingest.target import alike, target_fault
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,10 @@ def test_a_quantity_and_a_column_of_names_are_told(labels: list[str], rows_each:
 )
 def test_classes_may_be_many_or_numbers(labels: list[str], rows_each: int) -> None:
     assert target_fault("target", dict.fromkeys(labels, rows_each)) is None
+
+
+def test_classes_that_may_be_meant_as_one_are_noted() -> None:
+    assert alike(["x", "y", "x ", "X"]) == [
+        "classes that differ only in blanks or capitals: 'X' and 'x' and 'x '"
+    ]
+    assert alike(["x", "y", "x1"]) == []
