@@ -119,6 +119,16 @@ class Config(Section):
         }
 
     @property
+    def named_classes(self) -> dict[str, str]:
+        """The classes that other sections name, each with the key that names it."""
+        weights = self.train.class_weights
+        judged = [one.class_name for one in self.evaluate.thresholds if one.class_name is not None]
+        return {
+            **dict.fromkeys(weights if isinstance(weights, dict) else (), "train.class_weights"),
+            **dict.fromkeys(judged, "evaluate.thresholds"),
+        }
+
+    @property
     def evaluation_split(self) -> str:
         """The split that the gates judge on."""
         return self.evaluate.split or ("test" if "test" in self.data.split_names() else "eval")
