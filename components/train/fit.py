@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.causes import root_cause
+from components.listing import listed
 from components.models import cnn, lstm
 from components.modules import load_function
 from components.names import KERAS_MODEL
@@ -132,7 +134,13 @@ def build(
     tf.config.experimental.enable_op_determinism()
     model = build_model(features, num_classes, {**known, **model_config.hyperparameters})
     keras = keras_of(model)
-    shape = units_of(model, features)
+    try:
+        shape = units_of(model, features)
+    except Exception as error:
+        raise ModelError(
+            f"{module}: the model fails when called with the features, a dict of {listed([*features])}, each to be "
+            f"read by its name as in the README: {root_cause(error)}"
+        ) from error
     if shape != (None, num_classes) and (shape, num_classes) != ((None, 1), 2):
         if shape == ():
             raise ModelError(

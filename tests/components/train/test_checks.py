@@ -57,6 +57,17 @@ def test_one_unit_is_no_model_of_three_classes_and_a_dict_is_no_answer(tmp_path:
         _build(tmp_path, "keras", '(lambda x: {"a": keras.layers.Dense(2)(x)})')
 
 
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_a_model_that_takes_no_dict_of_features_is_told_how(tmp_path: Path, package: str) -> None:
+    source = f"import {package} as keras\ndef build_model(*_):\n    return keras.Sequential([keras.layers.Dense(2)])\n"
+    (tmp_path / "model.py").write_text(source)
+    features = {"x": FEATURES["x"], "y": FEATURES["x"]}
+    with pytest.raises(
+        ModelError, match=r"a dict of x, y, .* by its name as in the README: \w+: (?!Exception)"
+    ):
+        build(ModelConfig(module=str(tmp_path / "model.py")), TrainConfig(), features, 2, {})
+
+
 @pytest.mark.parametrize(
     ("head", "said"),
     [
