@@ -13,8 +13,8 @@ _FOREIGN = {
     rb"\x1f\x8b": "compressed twice: decompress it once",
     rb"version https://git-lfs": "a pointer of Git LFS, not the file: git lfs pull",
     rb"(?i)\s*(<!doctype html|<html|<\?xml)": "HTML or XML: was it downloaded from the right address?",
-    rb"\s*\[?\s*\{\s*[\"}]": "JSON: save it as CSV",
-    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|%PDF-": "a picture or a PDF: see data.format",
+    rb"\s*\[?\s*\{\s*\"": "JSON: save it as CSV",
+    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a[^,;\t\n]{2}[\x80-\xff]|%PDF-": "a picture or a PDF: see data.format",
 }
 
 
