@@ -19,10 +19,11 @@ _FATAL = re.compile(r"^(F[0-9]{4} |Fatal )")
 _HEADINGS = ("in user code", "Exception encountered when calling", "Graph execution error")
 #: Lines after which a message says nothing more to a reader.
 _END = re.compile(
-    r"^\s*(Call arguments received by|\[\[\{\{node|Detected at node|Original stack trace|Batch instances)"
+    r"^\s*((Call )?[Aa]rguments received by|\[\[\{\{node|Detected at node|Original stack trace|Batch instances)"
 )
 #: What Beam, TensorFlow and tf.Transform add to a message.
 _NOISE = (
+    re.compile(r"\x1b\[[0-9;]*m"),
     re.compile(r"\s*\[\[\{\{[^\]]*\}\}\]\]"),
     re.compile(r"\s*\[while running '.*?'\]", re.DOTALL),
     re.compile(r"\s*\[Op:\w+\]( name: .*)?"),
@@ -84,6 +85,12 @@ def _named(text: str, name: str) -> tuple[str, str]:
         if match and not any(heading in match[2] for heading in _HEADINGS):
             start, name, message = index + 1, match[1].rpartition(".")[2], match[2]
     said = [message] if message else []
+    if not start:
+        # Keras 3 puts a blank line between its heading and the error.
+        while len(lines) > start + 1 and (
+            not lines[start].strip() or any(h in lines[start] for h in _HEADINGS)
+        ):
+            start += 1
     for line in lines[start:]:
         if not line.strip() or _END.match(line):
             break

@@ -1,13 +1,12 @@
 """The configuration: one YAML file per model, parsed into frozen types before anything runs."""
 
-import difflib
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.canary.config import CanaryConfig
 from components.config import Section
@@ -18,7 +17,7 @@ from components.preprocess.config import PreprocessConfig
 from components.push.config import PushConfig
 from components.schema.config import SchemaConfig
 from components.train.config import ModelConfig, TrainConfig
-from pipeline import renamed
+from pipeline import mistakes, renamed
 from pipeline.beam import BeamConfig
 from pipeline.kubeflow.config import KubeflowConfig
 from serving.errors import UserError
@@ -61,9 +60,10 @@ class Config(Section):
     @field_validator("model_name")
     @classmethod
     def _plain_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name):
             raise ValueError(
-                "model_name must be a letter, followed by letters, digits, - and _: it becomes a folder and a URL"
+                "model_name must be a letter, followed by at most 99 letters, digits, - and _: it becomes a folder "
+                "and a URL"
             )
         return name
 
@@ -73,6 +73,8 @@ class Config(Section):
             raise ValueError(
                 f"preprocess.inputs contains the label {self.data.label!r}: the model would read the answer"
             )
+        if self.data.format in ("images", "idx") and self.preprocess.inputs != ("image",):
+            raise ValueError(f"preprocess.inputs must be [image]: that is what format {self.data.format} has")
         classes = self.data.classes
         for threshold in self.evaluate.thresholds:
             if classes and threshold.class_name is not None and threshold.class_name not in classes:
@@ -114,6 +116,16 @@ class Config(Section):
             **dict.fromkeys(self.evaluate.slice_features, "the slices of evaluate"),
             **dict.fromkeys(self.preprocess.inputs, "preprocess.inputs"),
             self.data.label: "data.label",
+        }
+
+    @property
+    def named_classes(self) -> dict[str, str]:
+        """The classes that other sections name, each with the key that names it."""
+        weights = self.train.class_weights
+        judged = [one.class_name for one in self.evaluate.thresholds if one.class_name is not None]
+        return {
+            **dict.fromkeys(weights if isinstance(weights, dict) else (), "train.class_weights"),
+            **dict.fromkeys(judged, "evaluate.thresholds"),
         }
 
     @property
@@ -164,14 +176,19 @@ def load_config(path: str | os.PathLike[str], overrides: list[str] | None = None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError(f"{path}: not valid YAML: {mistakes.of_yaml(error)}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid YAML for a configuration: it is nested too deep") from None
     return parse_config(raw, str(path), overrides)
 
 
 def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> Config:
     """Check a configuration that was read already; `source` names it in messages, the rest is as in `load_config`."""
     if not isinstance(raw, dict):
-        raise ConfigError(f"{source}: a configuration is a mapping of sections, such as data: and model:")
+        empty = "the file is empty; " if raw is None else ""
+        raise ConfigError(
+            f"{source}: {empty}a configuration is a mapping of sections, such as data: and model:"
+        )
     try:
         renamed.move(raw, source)
         for override in overrides or []:
@@ -181,12 +198,18 @@ def parse_config(raw: Any, source: str, overrides: list[str] | None = None) -> C
     except renamed.BothNamesError as error:
         raise ConfigError(str(error)) from None
     # `train:` with nothing below it is a section of defaults.
-    raw = {key: {} if value is None and _keys_at(Config, [str(key)]) else value for key, value in raw.items()}
-    raw = _at_home(raw)
+    raw = {
+        key: {} if value is None and mistakes.keys_at(Config, [str(key)]) else value
+        for key, value in raw.items()
+    }
     try:
+        raw = _at_home(raw)
         return Config.model_validate(raw)
+    except RecursionError:
+        raise ConfigError(f"{source}: a value holds itself, by an anchor (&) and an alias (*)") from None
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{source}: {_explain(item)}" for item in error.errors())) from error
+        told = mistakes.told(error.errors(), Config)
+        raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in told)) from error
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -201,7 +224,9 @@ def _override(raw: dict[str, Any], override: str) -> None:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error
+        raise ConfigError(
+            f"--set {override!r}: the value is not valid YAML: {mistakes.of_yaml(error)}"
+        ) from error
     # A value with ` #` in it, as names of files have, is no comment here.
     cut = isinstance(read, str) and value.strip().startswith(f"{read} #")
     raw[last] = value.strip() if cut else read
@@ -214,42 +239,3 @@ def _at_home(part: Any) -> Any:
     if isinstance(part, list):
         return [_at_home(value) for value in part]
     return os.path.expanduser(part) if isinstance(part, str) and part.startswith("~/") else part  # noqa: PTH111
-
-
-def _explain(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        *parents, key = error["loc"]
-        known = _keys_at(Config, [str(part) for part in parents])
-        near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-        return f"{where}: unknown key; {hint}"
-    if error["type"] == "missing":
-        return f"{where}: missing, and required"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] in ("model_type", "dict_type"):
-        message = "a section is expected, with keys of its own below it: see docs/configuration.md"
-    if error["type"] == "invalid_key":
-        message = "YAML reads this key as a number or as true or false: put it in quotes, or remove it"
-    if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
-        given = error["input"]
-        message = f'YAML reads this as {str(given).lower()}, not as text: put it in quotes, such as "{given}"'
-        if isinstance(given, bool):
-            message = "YAML reads yes, no, on, off, true and false as true or false: put it in quotes"
-    return f"{where}: {message}" if where else message
-
-
-def _keys_at(section: Any, path: list[str]) -> list[str]:
-    """List the valid keys of the section at a path, through optional and repeated ones."""
-    fields = {field.alias or name: field for name, field in section.model_fields.items()}
-    if not path:
-        return list(fields)
-    found = _sections(fields[path[0]].annotation) if path[0] in fields else []
-    rest = [part for part in path[1:] if not part.isdigit()]
-    return _keys_at(found[0], rest) if found else []
-
-
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in getattr(annotation, "__args__", ()) for section in _sections(part)]

@@ -62,6 +62,7 @@ def build(config: Config) -> list[Any]:
         anomalies=anomalies.outputs["anomalies"],
         schema_config=config.schema_.model_dump_json(),
         read=json.dumps(config.read_columns),
+        named_classes=json.dumps(config.named_classes),
         code_digest=code_digest("components.validate.component", files=compared),
     )
     transform = Transform(

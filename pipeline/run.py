@@ -16,15 +16,13 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from components.ingest import header
 from components.names import DATA_GATE, TRADEOFF_FILE
 from components.train import worker
 from components.train.distribute import ClusterError, read_cluster
-from pipeline import beam, commands
-from pipeline.config import Config, ConfigError
+from pipeline import beam, commands, early
+from pipeline.config import Config
 from pipeline.progress import Progress, working
 from pipeline.quiet import prepare_tensorflow, quiet
-from pipeline.schema import check_kept_classes
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
 from serving.version import commit, version
 
@@ -51,7 +49,8 @@ def run(config: Config, config_path: str, overrides: Sequence[str] = ()) -> int:
         overrides: as `--set` gave them; they are in `config` already.
 
     Raises:
-        ConfigError: Beam and TFX cannot write to `pipeline_root`; nothing was done.
+        ConfigError: Beam and TFX cannot write to `pipeline_root`, or a file of the user's is not there; nothing was
+            done.
         DataError: the first CSV file is not there, or lacks a column that is read; nothing was done.
         SchemaError: data.classes is not what the kept schema says; nothing was done.
         RunnerError: the Beam runner's job server does not answer; nothing was done.
@@ -62,17 +61,7 @@ def run(config: Config, config_path: str, overrides: Sequence[str] = ()) -> int:
         raise ClusterError(
             "TF_CONFIG makes this a worker, but the pipeline runs on the chief: run slipway train-worker here"
         )
-    root = str(config.root.absolute())
-    if any(mark in root for mark in "*?["):
-        raise ConfigError(
-            f"pipeline_root is {root}, which Beam and TFX take for a pattern because of * ? or [: set pipeline_root to "
-            "another folder, such as ~/artifacts"
-        )
-    header.check(
-        config.data,
-        {"preprocess.inputs": config.preprocess.inputs, "evaluate.slices": config.evaluate.slice_features},
-    )
-    check_kept_classes(config, config_path, overrides)
+    early.check(config, config_path, overrides)
     run_id = new_run_id(config.model_name)
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()

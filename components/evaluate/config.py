@@ -41,6 +41,11 @@ class Threshold(Section):
             raise ValueError(
                 f"{wrong} does not fit {self.metric}, where {side} is better: give the other bound"
             )
+        share = self.metric not in LOWER_IS_BETTER
+        if share and self.lower_bound is not None and not 0 <= self.lower_bound <= 1:
+            raise ValueError(f"lower_bound of {self.metric} is between 0 and 1, not {self.lower_bound:g}")
+        if share and self.max_drop is not None and not -1 <= self.max_drop <= 1:
+            raise ValueError(f"max_drop of {self.metric} is between -1 and 1, not {self.max_drop:g}")
         if self.class_name is not None and self.metric in ("accuracy", "balanced_accuracy", "loss"):
             raise ValueError(f"class_name does not fit {self.metric}, which is about all classes")
         if not self.overall and not self.slices:

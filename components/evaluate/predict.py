@@ -28,6 +28,10 @@ class ModelRunError(RuntimeError):
         self.model = model
 
 
+#: The value of examples without one; a value of that name is shown in quotes.
+_NONE = b"(none)"
+
+
 def serialized_batches(files: Sequence[str], batch_size: int) -> Iterator[npt.NDArray[np.object_]]:
     """Read gzipped TFRecord files as batches of serialized tf.Examples, object array [batch]."""
     yield from tf.data.TFRecordDataset(list(files), "GZIP").batch(batch_size).as_numpy_iterator()
@@ -41,8 +45,9 @@ def _text_features(batch: npt.NDArray[np.object_], names: Sequence[str]) -> dict
         for name in names:
             kind = feature[name].WhichOneof("kind") if name in feature else None
             found = getattr(feature[name], kind).value if kind else []
-            first = found[0] if found else b"(none)"
-            values[name].append(first if isinstance(first, bytes) else str(first).encode())
+            first = found[0] if found else _NONE
+            text = first if isinstance(first, bytes) else str(first).encode()
+            values[name].append(b'"%s"' % text if found and text == _NONE else text)
     return values
 
 

@@ -140,6 +140,14 @@ class DataConfig(Section):
         self._check_split()
         if self.format != "csv" and "csv" in self.model_fields_set:
             raise ValueError(f"data.csv has no effect with format: {self.format}: remove it")
+        if self.path == "":
+            raise ValueError("data.path is empty: name a file, a glob or a folder")
+        if "" in (self.classes or ()):
+            raise ValueError("data.classes has an empty name, which no label can have")
+        if self.format in ("images", "idx") and self.label == "image":
+            raise ValueError(
+                "data.label is 'image', which is what the picture itself is called: choose another"
+            )
         if self.classes and len(set(self.classes)) < len(self.classes):
             raise ValueError("data.classes names a class twice")
         if self.make:

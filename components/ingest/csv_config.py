@@ -55,12 +55,25 @@ class CsvOptions(Section):
         Field(description="type of each feature; inferred from the first 1,000 rows if absent"),
     ] = None
 
+    @field_validator("delimiter")
+    @classmethod
+    def _divides(cls, delimiter: str) -> str:
+        if delimiter in '"\r\n\0\\' and delimiter:
+            raise ValueError(f'{delimiter!r} cannot divide cells; it is a comma, ;, | or "\\t", or such')
+        return delimiter
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab(cls, delimiter: Any) -> Any:
+        r"""Read \t as a tab however it is quoted: in YAML, only double quotes make it one."""
+        return "\t" if delimiter == "\\t" else delimiter
+
     @field_validator("encoding")
     @classmethod
     def _known(cls, encoding: str) -> str:
         try:
-            "".encode(encoding)
-        except (LookupError, ValueError):
+            "".encode(encoding, "surrogateescape").decode(encoding, "surrogateescape")
+        except (LookupError, ValueError, UnicodeError):
             raise ValueError(
                 f"{encoding!r} is no encoding that Python knows; common ones are utf-8, cp1252, latin-1, utf-16"
             ) from None

@@ -1,7 +1,6 @@
 """Delimited text to examples, one file at a time, as a stream."""
 
 import csv
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +28,8 @@ class Inferred(NamedTuple):
 def infer(source: str, config: DataConfig, inputs: Sequence[str]) -> Inferred:
     """Find the type of every column: as configured, else the narrowest that the first 1,000 rows allow.
 
+    Where an input has no value in these, the rows after them are looked at too, up to its first value.
+
     Args:
         source: URL of the file.
         config: the data's configuration.
@@ -42,7 +43,9 @@ def infer(source: str, config: DataConfig, inputs: Sequence[str]) -> Inferred:
         reader = reader_of(text, config.csv)
         header = header_of(reader, source, config, {"preprocess.inputs": inputs})
         columns: dict[str, list[str]] = {name: [] for name in header.kept()}
-        for _, cells in itertools.islice(_records(reader, source, config, header), INFER_ROWS):
+        for row, (_, cells) in enumerate(_records(reader, source, config, header)):
+            if row >= INFER_ROWS and all(columns[name] for name in inputs):
+                break
             if not isinstance(cells, str) and len(cells) == len(header.names):
                 for name, cell in zip(header.names, cells, strict=True):
                     if name is not None and cell not in missing:
@@ -146,7 +149,12 @@ def _records(
         except StopIteration:
             break
         except csv.Error as error:
-            if "unexpected end" in str(error) or "field larger" in str(error):
+            if "field larger" in str(error):
+                raise DataError(
+                    f"{source}: line {line}: a cell is longer than {MAX_CELL >> 20} MB, or a quote opened there is "
+                    "never closed. Shorten it, close it, or set csv.quoting: false."
+                ) from error
+            if "unexpected end" in str(error):
                 raise DataError(
                     f"{source}: line {line}: a quote opened there is never closed, so the rest of the "
                     "file cannot be split into rows. Close it, or set csv.quoting: false."

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import difflib
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
@@ -15,6 +16,7 @@ from components.ingest import encoding
 from components.ingest.config import DataConfig
 from components.ingest.csv_config import CsvOptions
 from components.ingest.files import find, opened, resolve
+from components.ingest.foreign import divided_by, foreign
 from components.ingest.rows import DataError
 from components.listing import listed
 
@@ -54,6 +56,8 @@ def check(config: DataConfig, read: Read) -> None:
     for _, path in config.sources():
         source = find(path, "csv")[0]
         with text_of(source, config.csv) as text:
+            _check_delimiter(text, source, config, [name for names in read.values() for name in names])
+        with text_of(source, config.csv) as text:
             header_of(reader_of(text, config.csv), source, config, read)
 
 
@@ -77,6 +81,8 @@ def text_of(source: str, options: CsvOptions) -> Iterator[TextIO]:
     """
     with opened(source) as file:
         head = file.read(_HEAD)
+    if what := foreign(head):
+        raise DataError(f"{source}: no delimited text; {what}")
     if fault := encoding.file_fault(head, options.encoding):
         raise DataError(f"{source}: {fault}")
     try:
@@ -137,6 +143,21 @@ def header_of(reader: Any, source: str, config: DataConfig, read: Read) -> Heade
     return header
 
 
+def _check_delimiter(text: TextIO, source: str, config: DataConfig, names: Sequence[str]) -> None:
+    """Refuse a first line that has all columns that are read, but divided by another character."""
+    line = text.readline(_HEAD).rstrip("\r\n") if config.csv.header and not config.csv.columns else ""
+    wanted = [config.label, *names]
+    try:
+        cells = next(csv.reader([line], delimiter=config.csv.delimiter), [])
+    except csv.Error:
+        cells = []
+    if set(wanted) <= set(cells):
+        return
+    if other := divided_by(line, config.csv.delimiter, wanted):
+        quoted = f"{other!r}".replace("'", '"')
+        raise DataError(f"{source}: the header is divided by {quoted}: set data.csv.delimiter: {quoted}")
+
+
 def _named(cells: Sequence[str], source: str, config: DataConfig) -> Header:
     names: list[str | None] = [cell or f"Unnamed: {i}" for i, cell in enumerate(cells)]
     if wrong := [name for name in names if not encoding.is_whole(name or "")]:
@@ -169,6 +190,8 @@ def _absent(name: str, key: str, cells: Sequence[str], config: DataConfig) -> st
     same = [cell for cell in cells if _plain(cell).casefold() == _plain(name).casefold()]
     near = same or difflib.get_close_matches(name, cells, n=2, cutoff=0.7)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    if not near and config.csv.header and any(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in cells):
+        hint = "If the first line is no header, set data.csv.header: false, and data.csv.columns. "
     return f"no column {name!r}. {hint}The columns are {listed(cells)}. Correct {key}, or the header."
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.ingest.config import DataConfig
 from components.ingest.rows import BadRow, DataError
+from components.ingest.target import alike, target_fault
 from components.names import INGEST_FILE
 
 KEPT_BAD_ROWS = 20
@@ -75,7 +76,7 @@ class Report:
             "skipped_files": self.skipped_files,
             "first_skipped_files": self.skipped,
             "converted": dict(sorted(self.converted.items())),
-            "notes": self.notes,
+            "notes": [*self.notes, *alike({label for _, label in self.labels})],
             "broken": self.broken,
         }
 
@@ -112,7 +113,7 @@ def sentence(summary: dict[str, Any]) -> str:
 
 
 def judge(summary: dict[str, Any], config: DataConfig) -> None:
-    """Refuse data with broken files, too many bad rows, an empty split, or only one class to learn.
+    """Refuse data with broken files, too many bad rows, an empty split, or no classes to learn.
 
     Args:
         summary: what `Report.as_json` gave.
@@ -132,10 +133,13 @@ def judge(summary: dict[str, Any], config: DataConfig) -> None:
             lines.append(f"  and {more} more")
         raise DataError(
             f"{bad} of {good + bad} rows are bad ({bad / (good + bad):.2%}; data.max_bad_share allows "
-            f"{config.max_bad_share:.2%}):\n"
-            + "\n".join(lines)
-            + "\nFix these rows, or raise data.max_bad_share."
+            f"{config.max_bad_share:.2%}). Fix them, or raise data.max_bad_share:\n" + "\n".join(lines)
         )
+    counts: Counter[str] = Counter()
+    for found in summary["labels"].values():
+        counts.update(found)
+    if config.classes is None and (fault := target_fault(config.label, counts)):
+        raise DataError(fault)
     if empty := [split for split, count in summary["rows"].items() if not count]:
         way = (
             "change the dates of data.split_by_time"

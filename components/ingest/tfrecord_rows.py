@@ -54,7 +54,14 @@ def _row(source: str, number: int, record: bytes, config: DataConfig) -> Row | B
     feature = features[config.label]
     kind = feature.WhichOneof("kind")
     values = list(getattr(feature, kind).value) if kind else []
-    if len(values) != 1 or kind == "float_list":
+    if len(values) > 1:
+        shown = listed([*map(repr, values)], 3)
+        return BadRow(
+            source,
+            number,
+            f"label {config.label!r} has {len(values)} values, {shown}: Slipway learns one class for each example",
+        )
+    if not values or kind == "float_list":
         return BadRow(
             source,
             number,

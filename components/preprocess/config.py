@@ -1,5 +1,6 @@
 """Configuration of preprocessing."""
 
+import difflib
 from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -25,6 +26,21 @@ class Missing(Section):
     add_indicator: bool = Field(
         False, description="preprocessing_fn also gets <column>_missing, 1 where the value is missing, else 0"
     )
+
+    @field_validator("fill_value", mode="before")
+    @classmethod
+    def _value(cls, value: Any) -> Any:
+        if isinstance(value, bool) or value in ([], ()):
+            said = "an empty list" if not isinstance(value, bool) else f"YAML's {str(value).lower()}"
+            raise ValueError(f"{said} is no value; text goes in quotes, and for numbers it is 0 or 1")
+        near = (
+            difflib.get_close_matches(value, get_args(Strategy), n=1, cutoff=0.8)
+            if isinstance(value, str)
+            else []
+        )
+        if near:
+            raise ValueError(f"{value!r} is no strategy; did you mean {near[0]}?")
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> "Missing":

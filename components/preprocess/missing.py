@@ -35,7 +35,8 @@ def fill(name: str, value: Any, policy: Missing) -> tf.Tensor:
     if policy.strategy in ("mean", "median"):
         if value.dtype == tf.string:
             raise MissingError(
-                f"preprocess.missing: {name!r} is text, which has no {policy.strategy}: use most_frequent, or a value"
+                f"preprocess.missing: {name!r} is text, or without any value, and has no {policy.strategy}: use "
+                "most_frequent, or a value"
             )
         value = tf.cast(value, tf.float32)
     filler = _filler(name, value, policy)

@@ -88,14 +88,20 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
                 f"{listed(list(raw))}"
             ) from error
         gaps = [name for name, value in raw.items() if isinstance(value, tf.SparseTensor)]
+        text = [repr(name) for name, value in raw.items() if value.dtype == tf.string]
+        if not gaps and text:
+            raise InputError(
+                f"{module}: preprocessing_fn fails: {root_cause(error)[:240]}. Among its inputs, text is: "
+                f"{listed(text, 5)} (a column with a cell such as 5% or 1,234 is)"
+            ) from error
         if not gaps:
             raise
         named = listed([repr(name) for name in gaps], 5)
         raise InputError(
-            f"{module}: preprocessing_fn fails: {root_cause(error)}. It gets {named} as SparseTensors, because not "
-            f"every example has exactly one value. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: "
-            "most_frequent}; a feature of several values takes a list of them there. Or handle SparseTensors in the "
-            "function, with tf.RaggedTensor.from_sparse for one"
+            f"{module}: preprocessing_fn gets {named} as SparseTensors, because not every example has exactly one "
+            f"value, and fails. Where one is missing, set preprocess.missing, such as {{{gaps[0]}: most_frequent}} (a "
+            "list for a feature of several values), or handle SparseTensors, with tf.RaggedTensor.from_sparse for one. "
+            f"It says: {root_cause(error)}"
         ) from error
     return outputs
 

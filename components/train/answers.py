@@ -32,20 +32,21 @@ class Answers:
 
 
 def units_of(model: Any, features: dict[str, tf.TensorSpec]) -> tuple[int | None, ...]:
-    """Return the shape of a model's output, [batch, …]; a model that is not built is built by calling it.
+    """Return the shape of a model's output, [batch, …], () if that is no tensor; calling it builds it if it is not.
 
     Args:
         model: of either Keras.
         features: the transformed features, each without its batch dimension.
     """
-    if model.built and getattr(model, "inputs", None):
-        return tuple(model.output_shape) if isinstance(model.output_shape, tuple | list) else ()
+    functional = model.built and getattr(model, "inputs", None)
     batch = {
         name: tf.zeros([1, *(size or 1 for size in spec.shape)], spec.dtype)
         for name, spec in features.items()
     }
-    answer = model(batch)
-    return (None, *answer.shape[1:]) if hasattr(answer, "shape") else ()
+    answer = model(batch, training=False)
+    if not hasattr(answer, "shape"):
+        return ()  # Keras 3 tells the shape of what is in a dict of one
+    return tuple(model.output_shape) if functional else (None, *answer.shape[1:])
 
 
 def compiled_from_logits(model: Any) -> bool:

@@ -1,6 +1,6 @@
 """Configuration of the model and of its training."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -43,12 +43,12 @@ class TrainConfig(Section):
         ge=0,
         description="epochs without a better val_loss before it stops; the best weights are kept; null: never",
     )
-    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
         None,
         description="balanced: each class counts as much as any other; or a weight for each class by name",
     )
     seed: int = Field(
-        1, ge=0, description="of weights, shuffling and dropout: the same seed gives the same model"
+        1, ge=0, lt=2**32, description="of weights, shuffling and dropout: the same seed gives the same model"
     )
     shuffle_buffer: int = Field(10_000, ge=1, description="examples held in memory to shuffle among")
     strategy: Strategy | None = Field(

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.causes import root_cause
+from components.listing import listed
 from components.models import cnn, lstm
 from components.modules import load_function
 from components.names import KERAS_MODEL
@@ -19,6 +21,7 @@ from components.preprocess.text import FIRST_WORD, VOCABULARY
 from components.schema.text import classes_of, read_schema
 from components.train import resume
 from components.train.answers import Answers, compiled_from_logits, units_of, with_probabilities
+from components.train.checks import loss_fault, untrained_fault
 from components.train.config import ModelConfig, TrainConfig
 from components.train.distribute import open_strategy
 from components.train.export import export, keras_of
@@ -62,6 +65,9 @@ def train(fn_args: Any, chief: bool = True) -> None:
     files = tf.io.gfile.glob(fn_args.train_files)
     data = dataset(files, spec, label, classes, config.batch_size, (config.shuffle_buffer, config.seed))
     evaluation = dataset(tf.io.gfile.glob(fn_args.eval_files), spec, label, classes, 256)
+    for batch, _ in evaluation.take(0 if config.strategy else 1):
+        if fault := untrained_fault(model, batch, answers):
+            raise ModelError(f"{model_config.module}: before it is trained, as it would be after: {fault}")
     checkpoints = Path(custom["checkpoints"]) / _work_key(fn_args)
     run_dir = Path(fn_args.model_run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -128,12 +134,22 @@ def build(
     tf.config.experimental.enable_op_determinism()
     model = build_model(features, num_classes, {**known, **model_config.hyperparameters})
     keras = keras_of(model)
-    shape = units_of(model, features)
+    try:
+        shape = units_of(model, features)
+    except Exception as error:
+        raise ModelError(
+            f"{module}: the model fails when called with the features, a dict of {listed([*features])}, each to be "
+            f"read by its name as in the README: {root_cause(error)}"
+        ) from error
     if shape != (None, num_classes) and (shape, num_classes) != ((None, 1), 2):
+        if shape == ():
+            raise ModelError(
+                f"{module}: build_model's model returns several outputs; it must return one tensor"
+            )
         one = ", or a single one for the second class, (None, 1)" if num_classes == 2 else ""
         raise ModelError(
             f"{module}: build_model's output has the shape {shape}; it must be one probability for each of the "
-            f"{num_classes} classes, (None, {num_classes}){one}"
+            f"{num_classes} classes, (None, {num_classes}){one}. Slipway trains classifiers, no regressions"
         )
     compiled = getattr(model, "optimizer", None) is not None
     from_logits = compiled and compiled_from_logits(model)
@@ -142,6 +158,8 @@ def build(
             f"{module}: build_model compiles the model with from_logits={from_logits}, and model.output is "
             f"{model_config.output}; change one of them"
         )
+    if compiled and (fault := loss_fault(model, keras, int(shape[1] or 0))):
+        raise ModelError(f"{module}: {fault}")
     answers = Answers(int(shape[1] or 0), from_logits or model_config.output == "logits")
     if not compiled:
         model.compile(

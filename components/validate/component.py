@@ -11,8 +11,8 @@ from components.artifacts import VerdictArtifact
 from components.names import DATA_GATE, SCHEMA_FILE, SPLIT_PREFIX
 from components.schema.config import SchemaConfig
 from components.schema.infer import load_statistics, read_statistics
-from components.schema.text import read_schema
-from components.validate.gate import column_checks, compare, read_anomalies, unread_note
+from components.schema.text import classes_of, read_schema
+from components.validate.gate import class_checks, column_checks, compare, read_anomalies, unread_note
 from components.verdict import judge, write_verdict
 from serving.release.digest import file_digests, model_digest
 
@@ -25,6 +25,7 @@ def DataGate(  # noqa: N802  (a component's name is its class name)
     verdict: OutputArtifact[VerdictArtifact],
     schema_config: Parameter[str],
     read: Parameter[str],
+    named_classes: Parameter[str],
     code_digest: Parameter[str],
 ) -> None:
     """Judge the data: an anomaly of a column that is read, and skew or drift above its threshold, refuses it.
@@ -36,6 +37,7 @@ def DataGate(  # noqa: N802  (a component's name is its class name)
         verdict: the result, with the digest of the statistics.
         schema_config: JSON of `SchemaConfig`, for the statistics to compare with.
         read: JSON object, the columns that some stage reads, each with what names it.
+        named_classes: JSON object, the classes that the configuration names, each with what names it.
         code_digest: part of the cache key.
     """
     del code_digest
@@ -49,6 +51,9 @@ def DataGate(  # noqa: N802  (a component's name is its class name)
         for split in splits
     }
     checks = column_checks(expected, by_split, found, columns)
+    if named := json.loads(named_classes):
+        label = next(column for column, reader in columns.items() if reader == "data.label")
+        checks.extend(class_checks(classes_of(expected, label), named))
     paths = {
         "serving_statistics": config.serving_statistics,
         "previous_statistics": config.previous_statistics,

@@ -41,6 +41,25 @@ def column_checks(
     ]
 
 
+def class_checks(classes: Sequence[str], named: Mapping[str, str]) -> list[Check]:
+    """Fail for each class that the configuration names and the data lacks, before a model is trained for it.
+
+    Args:
+        classes: of the schema.
+        named: classes, each with what names it.
+    """
+    return [
+        Check(
+            metric=_TOTAL,
+            slice=f"class {name}",
+            status="failed",
+            message=f"{key} names the class {name!r}, which is not among the classes: {listed([*map(repr, classes)])}",
+        )
+        for name, key in named.items()
+        if name not in classes
+    ]
+
+
 def unread_note(schema: Any, statistics: Mapping[str, Any], read: Mapping[str, str]) -> str:
     """Say in one line which columns that no stage reads differ from the schema; "" if none does."""
     unread = {feature.name for feature in schema.feature}.union(*map(columns_of, statistics.values())) - set(
@@ -80,7 +99,8 @@ def _absent(column: str, reader: str, there: Sequence[str]) -> Check:
         metric=_TOTAL,
         slice=f"column {column}",
         status="failed",
-        message=f"neither the data nor the schema has it; {reader} names it. There are: {listed(there)}",
+        message=f"no row has a value of it, and the schema does not know it: fill it, or take it out of {reader}. "
+        f"There are: {listed(there)}",
     )
 
 

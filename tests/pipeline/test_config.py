@@ -44,6 +44,21 @@ def _changed(tmp_path: Path, old: str, new: str) -> Path:
             "metric: recall, class_name: x, lower_bound: 0.9",
             "'x' is not in",
         ),
+        ("  inputs: [image]", "  inputs: image", "preprocess.inputs: a list is expected, such as [one, two]"),
+        ("lower_bound: 0.94", "lower_bound: .nan", "lower_bound: a finite number is expected"),
+        ("lower_bound: 0.94", "lower_bound: 94", "lower_bound of accuracy is between 0 and 1, not 94"),
+        ("max_drop: 0.01", "max_drop: 1.5", "max_drop of accuracy is between -1 and 1, not 1.5"),
+        ("  epochs: 40", "  seed: 4294967296", "train.seed: Input should be less than 4294967296"),
+        ("  epochs: 40", "  class_weights: {a: -1}", "train.class_weights.a: Input should be greater"),
+        ("  path: samples/digits", "  path: ''", "data.path is empty"),
+        ("model_name: digits", f"model_name: {'m' * 101}", "at most 99 letters, digits"),
+        ("model_name: digits", "model_name: 2026-01-31", "YAML reads this as a date, not as text"),
+        (
+            "model_name: digits",
+            "model_name: digits\n\tx: 1",
+            "not valid YAML: a tab; YAML is indented by spaces",
+        ),
+        ("model_name: digits", "model_name: digits\nruns: &a [*a]", "a value holds itself, by an anchor"),
     ],
 )
 def test_a_mistake_is_named_with_its_field_and_what_to_do(
@@ -97,6 +112,26 @@ def test_the_gates_judge_on_the_test_split_where_there_is_one() -> None:
     assert load_config(path, ["data.ratios={train: 8, eval: 2, test: 0}"]).evaluation_split == "eval"
     with pytest.raises(ConfigError, match=r"evaluate\.split is 'nope'"):
         load_config(path, ["evaluate.split=nope"])
+
+
+def test_pictures_are_one_input_that_is_called_image() -> None:
+    with pytest.raises(
+        ConfigError, match=r"preprocess\.inputs must be \[image\]: that is what format idx has"
+    ):
+        load_config(
+            REPOSITORY / "configs" / "digits.yaml", ["data.format=idx", "preprocess.inputs=[picture]"]
+        )
+
+
+def test_a_wrong_key_or_entry_is_said_once_and_at_its_place(tmp_path: Path) -> None:
+    path = _changed(tmp_path, "  epochs: 40", "  class_weights: {0: 1}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["preprocess.inputs=[[a]]", "preprocess.missing.a.strat=mean"])
+    assert str(caught.value).splitlines() == [
+        f'{path}: train.class_weights.0: YAML reads this as 0, not as text: put it in quotes, such as "0"',
+        f"{path}: preprocess.inputs.0: text is expected",
+        f"{path}: preprocess.missing.a.strat: unknown key; did you mean strategy?",
+    ]
 
 
 @pytest.mark.parametrize(

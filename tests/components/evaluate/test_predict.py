@@ -69,6 +69,18 @@ def test_faults_are_counted_for_each_model_over_all_batches(examples: str, tmp_p
     assert confusion_matrix(answers, "good").tolist() == [[1, 0], [1, 1]]
 
 
+def test_a_value_that_is_called_none_is_no_gap(tmp_path: Path) -> None:
+    path, output = str(tmp_path / "examples.gz"), tmp_path / "predictions.arrow"
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        for values in ([], [b"(none)"]):
+            example = tf.train.Example()
+            example.features.feature["answer"].bytes_list.value.append(b"no")
+            example.features.feature["town"].bytes_list.value.extend(values)
+            writer.write(example.SerializeToString())
+    write_predictions([path], {"m": Fixed([[1, 0]] * 2)}, CLASSES, "answer", ["town"], 2, output)
+    assert read_answers(output, ["m"], 2, ["town"]).slices["town"][0] == ("(none)", '"(none)"')
+
+
 def test_a_label_that_no_model_knows_is_named(examples: str, tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="label 'yes' is not among the classes"):
         write_predictions([examples], {}, ["no"], "answer", [], 2, tmp_path / "predictions.arrow")

@@ -29,6 +29,10 @@ TIME = {"column": "day", "eval_from": "2026-01-01"}
         ({"path": "a", "csv": {"columns": ["label", "a\nb"]}}, "has no line break, unlike"),
         ({"path": "a", "csv": {"encoding": "utf-99"}}, "'utf-99' is no encoding that Python knows"),
         ({"path": "a", "csv": {"encoding": "base64"}}, "'base64' is no encoding"),
+        ({"path": "a", "csv": {"encoding": "idna"}}, "'idna' is no encoding"),
+        ({"path": "a", "csv": {"delimiter": '"'}}, "cannot divide cells"),
+        ({"path": "a", "classes": ["x", ""]}, "has an empty name"),
+        ({"path": "a", "format": "images", "label": "image"}, "choose another"),
         ({"path": "a", "csv": {"missing": [True]}}, "valid string"),
         ({"path": "a", "label": "a\nb"}, "should match pattern"),
         ({"path": "a", "ratios": {"train": 0}}, "greater than or equal to 1"),
@@ -48,6 +52,11 @@ TIME = {"column": "day", "eval_from": "2026-01-01"}
 def test_what_does_not_fit_together_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         DataConfig.model_validate({"format": "csv", **fields})
+
+
+def test_a_tab_is_one_however_it_is_quoted() -> None:
+    config = DataConfig.model_validate({"format": "csv", "path": "a", "csv": {"delimiter": "\\t"}})
+    assert config.csv.delimiter == "\t"
 
 
 def test_splits_are_named_by_ratios_or_by_paths() -> None:

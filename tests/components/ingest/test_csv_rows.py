@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from components.ingest.config import DataConfig
+from components.ingest.csv_rows import infer
 from components.ingest.rows import DataError
 from tests.components.ingest.conftest import Read, csv_file, features
 
@@ -121,8 +122,16 @@ def test_files_that_cannot_be_used(
 
 def test_an_open_quote_does_not_fill_the_memory(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.csv").write_text('text,label\n"open,a\n' + "x" * 5 * 2**20)
-    with pytest.raises(DataError, match="line 2: a quote opened there is never closed"):
+    with pytest.raises(
+        DataError, match="line 2: a cell is longer than 4 MB, or a quote opened there is never closed"
+    ):
         read(config(tmp_path))
+
+
+def test_an_input_whose_values_begin_late_gets_its_type_from_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n" + ",a\n" * 1500 + "7,b\n")
+    types = infer(str(tmp_path / "a.csv"), config(tmp_path), ["text"]).types
+    assert types == {"text": "int", "label": "string"}
 
 
 def test_files_with_other_columns_are_refused(tmp_path: Path, read: Read) -> None:

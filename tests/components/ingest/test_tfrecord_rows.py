@@ -16,12 +16,15 @@ def test_examples_pass_and_integer_labels_become_strings(tmp_path: Path, read: R
 
 
 def test_bad_records_are_named(tmp_path: Path, read: Read) -> None:
+    several = tf.train.Example()
+    several.features.feature["label"].bytes_list.value.extend([b"cat", b"dog"])
     records = [
         b"\xff\xff\xff",
         example(x=1),
         example(label=0.5),
         example(label=b"cow"),
         example(label=b"cat"),
+        several.SerializeToString(),
     ]
     path = tfrecord(tmp_path / "a.tfrecord", records)
     rows, bad = read(DataConfig(format="tfrecord", path=str(path), classes=["cat", "dog"]))
@@ -31,6 +34,7 @@ def test_bad_records_are_named(tmp_path: Path, read: Read) -> None:
         (2, "no feature 'label'; it has x"),
         (3, "label 'label' must be one string or integer, not 0.5"),
         (4, "label 'cow' is not one of cat, dog (data.classes)"),
+        (6, "label 'label' has 2 values, b'cat', b'dog': Slipway learns one class for each example"),
     ]
 
 

@@ -59,7 +59,7 @@ def test_gaps_get_what_the_training_rows_say_and_values_stay(layer: Any) -> None
 @pytest.mark.parametrize(
     ("values", "policy", "said"),
     [
-        (["a"], Missing(strategy="mean"), "'x' is text, which has no mean"),
+        (["a"], Missing(strategy="mean"), "'x' is text, or without any value, and has no mean"),
         (["a"], Missing(fill_value=1), "1 is no string, which 'x' is"),
         ([1.5], Missing(fill_value="none"), "'none' is no float32, which 'x' is"),
     ],

@@ -74,9 +74,22 @@ def test_lists_keep_all_their_values_and_single_values_become_a_vector() -> None
 def test_a_function_that_cannot_take_gaps_is_told_so_and_what_to_do(tmp_path: Path) -> None:
     source = "import tensorflow as tf\n\ndef preprocessing_fn(inputs):\n    return {'x': tf.stack(inputs['name'])}\n"
     with pytest.raises(
-        InputError, match=r"own\.py: preprocessing_fn fails: .*'name' as SparseTensors.*missing"
+        InputError,
+        match=r"own\.py: preprocessing_fn gets 'name' as SparseTensors.* \{name: most_frequent\}.* says: ",
     ):
         run(tmp_path, source)
+
+
+def test_a_function_that_cannot_take_text_is_told_which_input_is(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "def preprocessing_fn(inputs):\n    return {'x': inputs['price'] * 2.0}\n"
+    )
+    config = PreprocessConfig(module=str(tmp_path / "own.py"), inputs=("price",))
+    columns = {"price": tf.constant([["1,234"]]), "label": tf.constant([["yes"]])}
+    with pytest.raises(
+        InputError, match=r"fails: .*text is: 'price' \(a column with a cell such as 5% or 1,234 is"
+    ):
+        preprocessing_fn(columns, {"config": config.model_dump_json(), "label": "label"})
 
 
 def test_a_column_that_inputs_does_not_name_is_said(tmp_path: Path) -> None:
@@ -112,6 +125,10 @@ def test_an_indicator_may_not_have_an_inputs_name() -> None:
         ({"module": "a.py", "missing": {"b": "mean"}}, "missing names .'b'., which inputs does not"),
         ({"module": "a.py", "missing": {"a": {"add_indicator": True}}}, "give one of strategy"),
         ({"module": "a.py", "missing": {"a": {"strategy": "mean", "fill_value": 0}}}, "give one of strategy"),
+        ({"module": "a.py", "missing": {"a": "meedian"}}, "'meedian' is no strategy; did you mean median"),
+        ({"module": "a.py", "missing": {"a": True}}, "YAML's true is no value"),
+        ({"module": "a.py", "missing": {"a": []}}, "an empty list is no value"),
+        ({"module": "a.py", "missing": {"a": float("nan")}}, "finite number"),
         ({"module": "image", "image_shape": (8, 8, 1), "missing": {"a": ""}}, "no effect with module image"),
     ],
 )

@@ -1,6 +1,7 @@
 """The data gate as TFX runs it: artifacts in, a verdict out."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ from tests.components.validate.conftest import GOOD, statistics_of
 from tests.components.validate.test_gate import READ
 
 
-def judged(folder: Path, splits: dict[str, Any], schema: Any, config: SchemaConfig | None = None) -> Verdict:
+def judged(
+    folder: Path,
+    splits: dict[str, Any],
+    schema: Any,
+    config: SchemaConfig | None = None,
+    named: Sequence[str] = (),
+) -> Verdict:
     """Write the artifacts that the gate reads, run it, and read its verdict."""
     statistics, anomalies = standard_artifacts.ExampleStatistics(), standard_artifacts.ExampleAnomalies()
     written, verdict = standard_artifacts.Schema(), VerdictArtifact()
@@ -39,6 +46,7 @@ def judged(folder: Path, splits: dict[str, Any], schema: Any, config: SchemaConf
     statistics.split_names = anomalies.split_names = artifact_utils.encode_split_names(sorted(splits))
     inputs = {name: [artifact] for name, artifact in artifacts.items() if name != "verdict"}
     properties = {"schema_config": config.model_dump_json(), "read": json.dumps(READ), "code_digest": ""}
+    properties["named_classes"] = json.dumps(dict.fromkeys(named, "evaluate.thresholds"))
     DataGate.EXECUTOR_SPEC.executor_class().Do(inputs, {"verdict": [verdict]}, properties)
     return read_verdict(verdict.uri)
 
@@ -48,6 +56,13 @@ def test_good_data_passes(statistics: Any, schema: Any, tmp_path: Path) -> None:
     assert verdict.passed
     assert verdict.gate == "data"
     assert verdict.headline() == "passed: 1 of 1 checks"
+
+
+def test_a_class_that_the_configuration_names_must_be_there(
+    statistics: Any, schema: Any, tmp_path: Path
+) -> None:
+    verdict = judged(tmp_path, {"train": statistics}, schema, named=["elsewhere"])
+    assert [check.slice for check in verdict.failures] == ["class elsewhere"]
 
 
 def test_an_anomaly_in_any_split_refuses_the_data_and_names_the_feature(

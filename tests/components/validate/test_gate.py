@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.schema.config import Comparator, SchemaConfig
 from components.schema.infer import add_comparators, infer, set_aside
-from components.validate.gate import column_checks, compare, read_anomalies, unread_note
+from components.validate.gate import class_checks, column_checks, compare, read_anomalies, unread_note
 from components.verdict import Check
 from tests.components.validate.conftest import GOOD, statistics_of
 
@@ -50,6 +50,15 @@ def test_without_anomalies_there_is_one_check_that_passed(statistics: Any, schem
     assert (check.status, check.message) == ("passed", "every column that is read is as expected")
 
 
+def test_a_class_that_is_named_and_not_there_fails_before_training() -> None:
+    assert class_checks(["a", "b"], {"a": "evaluate.thresholds"}) == []
+    (check,) = class_checks(["a", "b"], {"c": "train.class_weights", "b": "evaluate.thresholds"})
+    assert check.status == "failed"
+    assert check.sentence() == (
+        "schema on class c: train.class_weights names the class 'c', which is not among the classes: 'a', 'b'"
+    )
+
+
 def test_a_column_that_is_gone_says_what_is_new_and_who_reads_it(schema: Any) -> None:
     renamed = statistics_of(**{"Size" if k == "size" else k: v for k, v in GOOD.items()})
     (check,) = _checks(schema, renamed, tfdv.validate_statistics(renamed, schema))
@@ -73,8 +82,8 @@ def test_a_column_that_never_was_is_named_with_those_there_are(statistics: Any, 
     (check,) = column_checks(schema, {"train": statistics}, {"train": anomalies_pb2.Anomalies()}, read)
     assert check.status == "failed"
     assert check.sentence() == (
-        "schema on column shape: neither the data nor the schema has it; preprocess.inputs names it. There are: "
-        "colour, label, size"
+        "schema on column shape: no row has a value of it, and the schema does not know it: fill it, or take it out "
+        "of preprocess.inputs. There are: colour, label, size"
     )
 
 
