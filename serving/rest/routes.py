@@ -24,7 +24,7 @@ class Route:
 
     Attributes:
         ref: the model and version.
-        method: `predict`, `classify`, `regress`, `metadata` or `status`.
+        method: `predict`, `classify`, `regress`, `metadata`, `status`, or `list` of all models.
     """
 
     ref: ModelRef
@@ -42,6 +42,8 @@ def parse(http_method: str, path: str) -> Route:
     match = pattern.fullmatch(path) if pattern else None
     if match is None:
         raise invalid(f"Malformed request: {http_method} {path}")
+    if path.lower() == "/v1/models":
+        return Route(ModelRef("", None, None), "list")
     model = unquote(match["model"] or "")
     if not model:
         raise invalid("Missing model name in request.")

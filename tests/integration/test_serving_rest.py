@@ -170,7 +170,10 @@ def test_status(server: Running) -> None:
     assert "Could not find SavedModel" in broken["status"]["error_message"]
     refused(server.get("/v1/models/none"), 404, "Could not find any versions of model none")
     refused(server.get(f"{M}/versions/9"), 404, "Could not find version 9 of model half plus")
-    refused(server.get("/v1/models"), 400, "Missing model name in request.")
+    everything = {one["name"]: one["model_version_status"] for one in ok(server.get("/v1/models"))["models"]}
+    assert everything["half plus"] == both
+    assert everything["broken"][0]["state"] == "END"
+    assert ok(server.get("/"))["models"] == "/v1/models"
 
 
 def test_metadata(server: Running) -> None:
