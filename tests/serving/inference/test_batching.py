@@ -156,15 +156,17 @@ def test_expired_and_cancelled_requests_are_not_run() -> None:
     assert [batch.tolist() for batch in model.batches] == [[1]]
 
 
-def test_outputs_that_cannot_be_split_are_refused() -> None:
+def test_outputs_that_cannot_be_split_are_computed_apart() -> None:
     async def sums(inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
         return {name: inputs["x"].sum() for name in wanted}
 
-    async def main() -> list[Any]:
-        joined = batcher(sums)
+    async def main(**options: Any) -> list[Any]:
+        joined = batcher(sums, **options)
         return list(await asyncio.gather(ask(joined, [1]), ask(joined, [2]), return_exceptions=True))
 
-    for error in asyncio.run(main()):
+    assert asyncio.run(main()) == [1, 2]
+    # With rows filled in, even that of one request would be of others too.
+    for error in asyncio.run(main(allowed_batch_sizes=(4,), max_batch_size=4)):
         assert isinstance(error, ServingError)
         assert error.code is Code.FAILED_PRECONDITION
         assert "0th dimension" in error.message
