@@ -20,7 +20,7 @@ def test_an_output_without_elements_is_an_answer(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(converter.convert())
     model = load(tmp_path / "model.tflite")
     for sent, expected in (([-1.0], []), ([1.0, -1.0, 2.0], [[0], [2]]), ([], [])):
-        found = model.run("serving_default", {"x": np.array(sent, np.float32)})["where"]
+        (found,) = model.run("serving_default", {"x": np.array(sent, np.float32)}).values()
         assert found.dtype == np.int64
         assert found.shape == (len(expected), 1)
         assert found.tolist() == expected
