@@ -47,9 +47,17 @@ def parse(http_method: str, path: str) -> Route:
     model = unquote(match["model"] or "")
     if not model:
         raise invalid("Missing model name in request.")
-    version = int(match["version"]) if match["version"] else None
-    if version is not None and version > _LARGEST:
-        raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    version = _version(match["version"]) if match["version"] else None
     label = unquote(match["label"]) if match["label"] else None
     method = match["method"] if http_method == "POST" else match["part"] or "status"
     return Route(ModelRef(model, version, label), method.lower())
+
+
+def _version(digits: str) -> int:
+    # Python refuses to convert thousands of digits.
+    version = (
+        int(digits) if len(digits.lstrip("0")) <= len(str(_LARGEST)) and len(digits) < 1000 else _LARGEST + 1
+    )
+    if version > _LARGEST:
+        raise invalid(f"Failed to convert version: {digits[:100]} to numeric.")
+    return version
