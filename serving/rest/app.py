@@ -156,7 +156,7 @@ class RestApi:
 
     def _counted(self, request: Request, call: _Call, code: Code, body: bytes) -> Answer:
         count = self._plane.metrics
-        count.request_count.add(call.model, code.name)
+        self._plane.count_request(call.model, code)
         if code is Code.OK:
             api = call.method if request.method == "POST" else ""
             count.request_latency.observe((time.monotonic() - call.started) * 1e6, call.model, api, "REST")

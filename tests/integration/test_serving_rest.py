@@ -234,6 +234,12 @@ def test_metrics(server: Running) -> None:
     assert "# TYPE :tensorflow:serving:request_count counter" in page
     assert ':tensorflow:serving:request_count{model_name="half plus",status="OK"}' in page
     assert ':tensorflow:serving:request_count{model_name="half plus",status="INVALID_ARGUMENT"}' in page
+    # Clients cannot make labels: what is not served is one.
+    for name in ("none", "other", "third"):
+        server.post(f"/v1/models/{name}:predict", {"instances": [1]})
+    page = server.get("/monitoring/prometheus/metrics").text
+    assert page.count('request_count{model_name="(not served)",status="NOT_FOUND"}') == 1
+    assert "third" not in page
     labels = 'model_name="half plus",API="predict",entrypoint="REST"'
     assert f':tensorflow:serving:request_latency_bucket{{{labels},le="10"}}' in page
     assert (
