@@ -87,7 +87,7 @@ class RestApi:
         if path[:4].lower() != "/v1/":
             if path == self._options.metrics_path:
                 answer = Answer(200, self._plane.metrics.page().encode(), _TEXT)
-            elif path == "/":
+            elif path == "/" and method in ("GET", "HEAD"):
                 answer = Answer(200, metadata.about(own_version()), self._headers)
             else:
                 answer = health(path, self) if path.startswith("/healthz/") else Answer(404)
