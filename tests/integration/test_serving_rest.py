@@ -197,7 +197,6 @@ def test_metadata(server: Running) -> None:
         ("PUT", f"{M}:predict", 400),
         ("POST", f"{M}:train", 400),
         ("POST", f"{M}/versions/x:predict", 400),
-        ("GET", "/", 200),
         ("POST", "/", 404),
         ("GET", "/v2/models/m", 404),
     ],
