@@ -96,7 +96,7 @@ async def http2(methods: dict[str, Unary], port: int) -> None:
     """Serve gRPC by our own HTTP/2."""
     services = Services(methods, 1 << 30)
     listener = Listener(lambda listener: Http2Connection(services, Http2Limits(), listener))
-    listener.bind(port, None, "")
+    listener.bind("", port, None, "")
     await listener.start()
     await asyncio.Event().wait()
 

@@ -34,6 +34,7 @@ def _flag(default: Any, text: str) -> Any:
 class Flags:
     """The values of all flags."""
 
+    host: str = _flag("", "address to listen on; without it every interface, IPv4 and IPv6")
     port: int = _flag(8500, "port of the gRPC API; 0 disables it")
     grpc_socket_path: str = _flag("", "Unix socket for the gRPC API, in addition to the port")
     rest_api_port: int = _flag(0, "port of the REST API; 0 disables it")

@@ -121,7 +121,19 @@ class _Runner:
         for index, value in fitted.items():
             self._engine.SetTensor(index, value, subgraph)
         self._engine.Invoke(subgraph)
-        return {alias: self._engine.GetTensor(target.outputs[alias], subgraph) for alias in wanted}
+        return {alias: self._output(target, alias) for alias in wanted}
+
+    def _output(self, target: _Target, alias: str) -> Array:
+        index = target.outputs[alias]
+        try:
+            value: Array = self._engine.GetTensor(index, target.subgraph)
+        except ValueError:
+            # An interpreter cannot hand over a tensor without elements.
+            shape = self._engine.TensorSize(index, target.subgraph)
+            if np.prod(shape):
+                raise
+            return np.empty(shape, target.signature.outputs[alias].numpy_dtype)
+        return value
 
 
 def load(path: Path, *, threads: int = 1) -> LiteRTModel:

@@ -2,7 +2,8 @@
 
 With the default timeout of 0, no request waits for others: a batch is what was queued while the previous one ran.
 Requests are combined if they are for the same signature and outputs, and their rows have the same shape (or are
-padded to it).
+padded to it). They share a run and nothing else: if it fails, each of them is run by itself, so that only the guilty
+one fails, with its own text. A request without rows runs alone.
 """
 
 import asyncio
@@ -56,6 +57,8 @@ class Batcher:
                 a batch may have (INVALID_ARGUMENT), or the deadline passes (DEADLINE_EXCEEDED).
         """
         rows = _rows(inputs)
+        if rows == 0:
+            return await self._run(inputs, wanted)
         options = self._options
         if rows > options.max_batch_size and not options.enable_large_batch_splitting:
             raise invalid(
@@ -154,12 +157,29 @@ class Batcher:
                 if not task.future.done():
                     task.future.set_result(outputs)
         except Exception as error:
-            for task in batch:
-                if not task.future.done():
-                    task.future.set_exception(_copy(error))
+            if len(batch) > 1:
+                await self._run_singly(batch)
+            elif not batch[0].future.done():
+                batch[0].future.set_exception(error)
         finally:
             self._running -= 1
             self._schedule()
+
+    async def _run_singly(self, batch: list[_Task]) -> None:
+        """Run the requests of a batch that failed, one after the other; who has left or is too late is passed over."""
+        for task in batch:
+            if task.future.done():
+                continue
+            try:
+                if task.deadline is not None and time.monotonic() > task.deadline:
+                    raise expired()
+                (outputs,) = await self._run_batch([task])
+            except Exception as error:
+                if not task.future.done():
+                    task.future.set_exception(error)
+            else:
+                if not task.future.done():
+                    task.future.set_result(outputs)
 
     async def _run_batch(self, batch: list[_Task]) -> list[dict[str, Array]]:
         wanted = batch[0].wanted
@@ -220,8 +240,3 @@ def _pad(part: Array, shape: Array) -> Array:
     widths = [(0, 0), *((0, int(want - have)) for want, have in zip(shape, part.shape[1:], strict=True))]
     first = part.flat[0] if part.size else (b"" if part.dtype == object else 0)
     return np.pad(part, widths, constant_values=first)
-
-
-def _copy(error: Exception) -> Exception:
-    """Return a separate exception for a waiter: a shared one would collect all their tracebacks."""
-    return ServingError(error.code, error.message) if isinstance(error, ServingError) else error

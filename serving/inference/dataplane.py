@@ -24,6 +24,9 @@ from serving.messages.dtypes import Array
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 
+#: What stands in the metrics for every model that is not served; no model can be called so.
+UNKNOWN_MODEL = "(not served)"
+
 
 @dataclass(frozen=True)
 class ModelRef:
@@ -184,6 +187,11 @@ class DataPlane:
             read = ex.classifications if method == CLASSIFY_METHOD else ex.regressions
             results.append(read(outputs, len(tensor)))
         return results
+
+    def count_request(self, model: str, code: Code) -> None:
+        """Count a request by its outcome; models that there are not share a label, or clients could make any number."""
+        known = not model or self.manager.knows(model)
+        self.metrics.request_count.add(model if known else UNKNOWN_MODEL, code.name)
 
     def statuses(self, ref: ModelRef) -> list[Status]:
         """Return the states of a model's versions, or of the requested one.

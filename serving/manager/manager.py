@@ -73,6 +73,10 @@ class ModelManager:
             versions = sorted(model.versions.values(), key=lambda v: -v.number) if model else []
             return [version.status() for version in versions]
 
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a model of this name, served or being unloaded."""
+        return name in self._models
+
     def configs(self) -> list[ServedModel]:
         """Return the configured models."""
         with self._lock:

@@ -19,6 +19,7 @@ from serving.rest.body import read_body
 from serving.rest.document import Body
 from serving.rest.example_json import read_examples
 from serving.transport.http1.message import JSON, Answer, Request
+from serving.version import version as own_version
 
 log = logging.getLogger("slipway.server")
 _TEXT = f"content-type: {metrics.CONTENT_TYPE}\r\n".encode()
@@ -86,6 +87,8 @@ class RestApi:
         if path[:4].lower() != "/v1/":
             if path == self._options.metrics_path:
                 answer = Answer(200, self._plane.metrics.page().encode(), _TEXT)
+            elif path == "/" and method in ("GET", "HEAD"):
+                answer = Answer(200, metadata.about(own_version()), self._headers)
             else:
                 answer = health(path, self) if path.startswith("/healthz/") else Answer(404)
             self._note(request, answer, call)
@@ -98,7 +101,10 @@ class RestApi:
             if self._tokens:
                 self._tokens.check(request.header(b"authorization"))
             route = self._route(request, call)
-            if route.method == "status":
+            if route.method == "list":
+                manager = self._plane.manager
+                body = metadata.models({one.name: manager.status(one.name) for one in manager.configs()})
+            elif route.method == "status":
                 body = metadata.status(self._plane.statuses(route.ref))
             elif route.method == "metadata":
                 with self._plane.version(route.ref) as version:
@@ -150,7 +156,7 @@ class RestApi:
 
     def _counted(self, request: Request, call: _Call, code: Code, body: bytes) -> Answer:
         count = self._plane.metrics
-        count.request_count.add(call.model, code.name)
+        self._plane.count_request(call.model, code)
         if code is Code.OK:
             api = call.method if request.method == "POST" else ""
             count.request_latency.observe((time.monotonic() - call.started) * 1e6, call.model, api, "REST")

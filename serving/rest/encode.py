@@ -76,7 +76,8 @@ def _values(name: str, value: Array) -> Any:
     if kind == "O":
         as_bytes = name.endswith(_BYTES_SUFFIX)
         return _map_strings(value.tolist(), as_bytes=as_bytes)
-    if value.dtype == np.float16 or kind not in "biuf":
+    # Types that numpy has not by itself (bfloat16, float8, int4) are no JSON, nor is float16 in TensorFlow Serving.
+    if value.dtype == np.float16 or kind not in "biuf" or value.dtype.isbuiltin != 1:
         raise ServingError(
             Code.INVALID_ARGUMENT,
             f"Failed to write JSON value for tensor type: {value.dtype} (output '{name}')",

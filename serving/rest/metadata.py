@@ -12,7 +12,28 @@ from serving.manager.state import Status
 
 def status(statuses: Sequence[Status]) -> bytes:
     """Return the response to a status request; versions are strings, as in protobuf's JSON."""
-    entries = [
+    return (json.dumps({"model_version_status": _states(statuses)}, indent=1) + "\n").encode()
+
+
+def models(statuses: Mapping[str, Sequence[Status]]) -> bytes:
+    """Return the list of all models, each with the states of its versions; TensorFlow Serving has no such request."""
+    listed = [{"name": name, "model_version_status": _states(found)} for name, found in statuses.items()]
+    return (json.dumps({"models": listed}, indent=1) + "\n").encode()
+
+
+def about(version: str) -> bytes:
+    """Return what `GET /` tells: what this is, and where to go on."""
+    document = {
+        "server": f"Slipway {version}, TensorFlow Serving's API",
+        "models": "/v1/models",
+        "predict": "POST /v1/models/NAME:predict",
+        "health": ["/healthz/live", "/healthz/ready"],
+    }
+    return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def _states(statuses: Sequence[Status]) -> list[dict[str, Any]]:
+    return [
         {
             "version": str(entry.version),
             "state": entry.state.name,
@@ -20,7 +41,6 @@ def status(statuses: Sequence[Status]) -> bytes:
         }
         for entry in statuses
     ]
-    return (json.dumps({"model_version_status": entries}, indent=1) + "\n").encode()
 
 
 def metadata(name: str, version: int, signature_defs: Mapping[str, Any]) -> bytes:

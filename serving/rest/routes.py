@@ -24,7 +24,7 @@ class Route:
 
     Attributes:
         ref: the model and version.
-        method: `predict`, `classify`, `regress`, `metadata` or `status`.
+        method: `predict`, `classify`, `regress`, `metadata`, `status`, or `list` of all models.
     """
 
     ref: ModelRef
@@ -42,12 +42,22 @@ def parse(http_method: str, path: str) -> Route:
     match = pattern.fullmatch(path) if pattern else None
     if match is None:
         raise invalid(f"Malformed request: {http_method} {path}")
+    if path.lower() == "/v1/models":
+        return Route(ModelRef("", None, None), "list")
     model = unquote(match["model"] or "")
     if not model:
         raise invalid("Missing model name in request.")
-    version = int(match["version"]) if match["version"] else None
-    if version is not None and version > _LARGEST:
-        raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    version = _version(match["version"]) if match["version"] else None
     label = unquote(match["label"]) if match["label"] else None
     method = match["method"] if http_method == "POST" else match["part"] or "status"
     return Route(ModelRef(model, version, label), method.lower())
+
+
+def _version(digits: str) -> int:
+    # Python refuses to convert thousands of digits.
+    version = (
+        int(digits) if len(digits.lstrip("0")) <= len(str(_LARGEST)) and len(digits) < 1000 else _LARGEST + 1
+    )
+    if version > _LARGEST:
+        raise invalid(f"Failed to convert version: {digits[:100]} to numeric.")
+    return version

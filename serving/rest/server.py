@@ -26,5 +26,5 @@ def rest_listener(app: RestApi, flags: Flags, tls: Tls | None) -> Listener | Non
         return None
     limits = HttpLimits(body_bytes=flags.max_request_bytes)
     listener = Listener(lambda listener: HttpConnection(app, limits, listener))
-    listener.bind(port, ssl_context(tls) if tls else None, "--rest_api_port")
+    listener.bind(flags.host, port, ssl_context(tls) if tls else None, "--rest_api_port")
     return listener

@@ -12,6 +12,8 @@ from serving.messages.dtypes import Array
 from serving.rest.values import debug_string, type_name
 
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")
+#: One less than numpy has, because rows are stacked.
+MOST_DIMENSIONS = 63
 INTEGERS = {
     "DT_INT32": (-(2**31), 2**31 - 1),
     # TensorFlow Serving checks the small types as if they had 32 bits, and lets them wrap.
@@ -37,6 +39,10 @@ def tensor(value: Any, dtype: str) -> Array:
         if not probe:
             break
         probe = probe[0]
+    if len(shape) > MOST_DIMENSIONS:
+        raise invalid(
+            f"Lists are nested {len(shape)} deep, tensors here have at most {MOST_DIMENSIONS} dimensions"
+        )
     flat: list[Any] = []
     _fill(value, 0, dtype, shape, flat)
     if dtype == "DT_STRING":

@@ -8,6 +8,7 @@ from typing import Any
 
 from serving.errors import Code, ServingError
 from serving.rpc import wire
+from serving.transport.http2.budget import ANSWERED
 from serving.transport.http2.connection import Http2Connection
 from serving.transport.http2.frames import ErrorCode
 from serving.transport.http2.headers import Head
@@ -145,6 +146,7 @@ class UnaryCall(_Call):
         if self._message is None or not self._reader.is_empty:
             self._fail(Code.INTERNAL, "the request ended before its message was complete")
             return
+        self._stream.cost = 0
         self._start(self._run(self._message))
         self._message = None
 
@@ -157,6 +159,7 @@ class UnaryCall(_Call):
         self._task = None
         stream, sender = self._stream, self._connection.sender
         if stream.handler is not None:
+            stream.cost = ANSWERED
             sender.headers(stream, wire.RESPONSE)
             sender.data(stream, wire.frame_message(answer))
             sender.end(stream, wire.OK_TRAILERS)
@@ -178,6 +181,7 @@ class StreamingCall(_Call):
     ) -> None:
         super().__init__(connection, stream, reader, context)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        stream.cost = 0
         connection.sender.headers(stream, wire.RESPONSE)
         self._start(self._run(method))
 
@@ -212,6 +216,7 @@ class StreamingCall(_Call):
             if self._task:
                 self._fail_with(error, begun=True)
             return
+        self._stream.cost = ANSWERED
         self._fail(Code.OK, "", begun=True)
 
     async def _messages(self) -> AsyncIterator[bytes]:

@@ -170,7 +170,7 @@ def read_spec(message: Any, call: Call) -> ModelRef:
 
 def _count(plane: DataPlane, api: str) -> Counted:
     def counted(call: Call, code: Code, seconds: float) -> None:
-        plane.metrics.request_count.add(call.model, code.name)
+        plane.count_request(call.model, code)
         if code is Code.OK:
             plane.metrics.request_latency.observe(seconds * 1e6, call.model, api, "GRPC")
 

@@ -60,7 +60,7 @@ def make_server(
     listener = Listener(lambda listener: Http2Connection(services, limits, listener))
     if flags.port:
         context = ssl_context(tls, ["h2"]) if tls else None
-        listener.bind(flags.port, context, "--port")
+        listener.bind(flags.host, flags.port, context, "--port")
     return listener
 
 

@@ -1,6 +1,7 @@
 """Listening sockets and their connections: monitors, drains and closes them."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -42,16 +43,17 @@ class Listener:
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
-    def bind(self, port: int, tls: ssl.SSLContext | None, flag: str) -> None:
-        """Bind a port on every interface.
+    def bind(self, host: str, port: int, tls: ssl.SSLContext | None, flag: str) -> None:
+        """Bind a port on one address, or on every interface, IPv4 and IPv6, if `host` is empty.
 
         Raises:
-            BindError: the port is not available.
+            BindError: the address or the port is not available.
         """
         try:
-            self._sockets.append((socket.create_server(("0.0.0.0", port), backlog=BACKLOG), tls))
+            self._sockets.append((_bound(host, port), tls))
         except OSError as error:
-            raise BindError(f"cannot listen on port {port} ({flag}): {error.strerror}") from error
+            where = f"{host}, port {port}" if host else f"port {port}"
+            raise BindError(f"cannot listen on {where} ({flag}): {error.strerror}") from error
 
     async def start(self, unix_path: str = "", flag: str = "") -> None:
         """Accept connections, also on a Unix socket if one is named.
@@ -108,13 +110,35 @@ class Listener:
         self._sweep = loop.call_later(_SWEEP_SECONDS, self._check_all)
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    if host:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    if socket.has_dualstack_ipv6():
+        with contextlib.suppress(
+            OSError
+        ):  # IPv6 can be switched off in the kernel, or in a container's network
+            return socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+            )
+    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)
+
+
 def peer_name(transport: asyncio.BaseTransport) -> str:
     """Return the client's address; empty on a Unix socket."""
     name = transport.get_extra_info("peername")
-    return str(name[0]) if isinstance(name, tuple) and name else ""
+    return _plain(str(name[0])) if isinstance(name, tuple) and name else ""
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
     """Return the client's address with the port, as gRPC writes it."""
     name = transport.get_extra_info("peername")
-    return f"ipv4:{name[0]}:{name[1]}" if isinstance(name, tuple) and name else "unix:"
+    if not (isinstance(name, tuple) and name):
+        return "unix:"
+    address = _plain(str(name[0]))
+    return f"ipv6:[{address}]:{name[1]}" if ":" in address else f"ipv4:{address}:{name[1]}"
+
+
+def _plain(address: str) -> str:
+    """Return an IPv4 address as such: a socket of both families has it as an IPv6 one."""
+    return address.removeprefix("::ffff:") if "." in address else address

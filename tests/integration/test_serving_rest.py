@@ -170,7 +170,10 @@ def test_status(server: Running) -> None:
     assert "Could not find SavedModel" in broken["status"]["error_message"]
     refused(server.get("/v1/models/none"), 404, "Could not find any versions of model none")
     refused(server.get(f"{M}/versions/9"), 404, "Could not find version 9 of model half plus")
-    refused(server.get("/v1/models"), 400, "Missing model name in request.")
+    everything = {one["name"]: one["model_version_status"] for one in ok(server.get("/v1/models"))["models"]}
+    assert everything["half plus"] == both
+    assert everything["broken"][0]["state"] == "END"
+    assert ok(server.get("/"))["models"] == "/v1/models"
 
 
 def test_metadata(server: Running) -> None:
@@ -194,7 +197,7 @@ def test_metadata(server: Running) -> None:
         ("PUT", f"{M}:predict", 400),
         ("POST", f"{M}:train", 400),
         ("POST", f"{M}/versions/x:predict", 400),
-        ("GET", "/", 404),
+        ("POST", "/", 404),
         ("GET", "/v2/models/m", 404),
     ],
 )
@@ -231,6 +234,12 @@ def test_metrics(server: Running) -> None:
     assert "# TYPE :tensorflow:serving:request_count counter" in page
     assert ':tensorflow:serving:request_count{model_name="half plus",status="OK"}' in page
     assert ':tensorflow:serving:request_count{model_name="half plus",status="INVALID_ARGUMENT"}' in page
+    # Clients cannot make labels: what is not served is one.
+    for name in ("none", "other", "third"):
+        server.post(f"/v1/models/{name}:predict", {"instances": [1]})
+    page = server.get("/monitoring/prometheus/metrics").text
+    assert page.count('request_count{model_name="(not served)",status="NOT_FOUND"}') == 1
+    assert "third" not in page
     labels = 'model_name="half plus",API="predict",entrypoint="REST"'
     assert f':tensorflow:serving:request_latency_bucket{{{labels},le="10"}}' in page
     assert (

@@ -8,6 +8,8 @@ from serving.transport.http1.message import Answer, Application, Exchange, HttpL
 from serving.transport.http1.wire import TEXT, path_of
 
 _MOST_HEADERS = 256
+#: What asks for another protocol, of which HTTP/2 is the only one that clients really ask for.
+_UPGRADING = (b"connection", b"upgrade", b"http2-settings")
 # This much of an unwanted body is read, so that the client sees the answer; then the connection is closed.
 _DROPPED_BYTES = 64 << 20
 
@@ -70,14 +72,31 @@ class RequestReader:
         continued = self.in_head
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # upgrades are not supported: the request was answered as it is, and is the last
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self.ended:
+                self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             raise RequestError(400, f"the request is not HTTP/1.1: {error}") from None
         if continued and self.in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
                 raise RequestError(431, "the headers are too large")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read a request that asks for another protocol as if it did not (RFC 9110, section 7.8).
+
+        The parser drops the body of such a request, so it gets the head once more, without what asks.
+        """
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        kept = [(name, value) for name, value in self._headers if name not in _UPGRADING]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self._headers):
+            kept.append((b"connection", b"close"))
+        lines = [
+            b"%s %s HTTP/%s" % (method, self._target, version),
+            *(b"%s: %s" % header for header in kept),
+        ]
+        self._parser = httptools.HttpRequestParser(self)
+        self.feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def end(self) -> None:
         """Stop reading, and drop an incomplete request."""
@@ -105,14 +124,20 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         """See httptools."""
         self.in_head = False
-        if self.ended:
-            return
         parser = self._parser
+        if self.ended or (parser.should_upgrade() and parser.get_method() != b"CONNECT"):
+            return
         request = Request(
             parser.get_method().decode("latin-1"), path_of(self._target), self._headers, self.peer
         )
         goes_on = parser.should_keep_alive() and not parser.should_upgrade()
         exchange = self.receiving = Exchange(request, goes_on, is_old=parser.get_http_version() == "1.0")
+        hosts = sum(name == b"host" for name, _ in self._headers)
+        if hosts > 1 or (hosts == 0 and not exchange.is_old):
+            # RFC 9112, section 3.2: a proxy in front may have gone by another one than we would.
+            exchange.answer = Answer(400, b"the request must have one Host header", TEXT)
+            self._cut(exchange)
+            return
         if self._head_bytes > self._limits.head_bytes or len(self._headers) > _MOST_HEADERS:
             exchange.answer = Answer(431, b"the headers are too large", TEXT)
             self._cut(exchange)

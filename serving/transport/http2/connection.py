@@ -193,7 +193,7 @@ class Http2Connection(asyncio.Protocol):
         self.last_number = number
         stream = Stream(number, STREAM_WINDOW, self._loop.time(), self.answered)
         if self.refusing or len(self.streams) >= self._limits.streams:
-            self._budget.spend(stream.opened_at)
+            self._budget.charge(stream.opened_at)
             self.forget(number)
             self.sender.reset(stream, ErrorCode.REFUSED_STREAM)
             return
@@ -213,13 +213,14 @@ class Http2Connection(asyncio.Protocol):
     def reset(self, stream: Stream, code: ErrorCode) -> None:
         """See `StreamTable`."""
         if stream.number in self.streams:
+            self._budget.charge(self._loop.time())
             self.close(stream)
             self.sender.reset(stream, code)
             self.forget(stream.number)
 
     def answered(self, stream: Stream) -> None:
         """Close a stream whose response has been sent; the rest of its request is not needed."""
-        self._budget.earn()
+        self._budget.charge(self._loop.time(), stream.cost)
         if not stream.is_complete:
             no_error = frames.long(ErrorCode.NO_ERROR)
             self.sender.write(frames.frame(frames.RST_STREAM, 0, stream.number, no_error))

@@ -18,6 +18,10 @@ STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 4 << 20
 _LARGEST_BLOCK = 65_536
 _PRIORITY_BYTES = 5
+#: Smaller DATA that does not end a request costs its sender.
+_TINY = 64
+#: A client enlarges the windows of a stream and of the connection at most once for each DATA that it got.
+_UPDATES_PER_DATA = 2
 
 
 class StreamTable(Protocol):
@@ -59,6 +63,7 @@ class Receiver:
         self._settled = False
         self._window = CONNECTION_WINDOW
         self._unacknowledged = 0
+        self._updates = 0
         self._block: tuple[int, int, list[bytes]] | None = None  # an incomplete header block
         self._kinds: tuple[Callable[[int, int, bytes], None], ...] = (
             self._data,
@@ -79,6 +84,7 @@ class Receiver:
         Raises:
             H2ConnectionError: the connection must be closed.
         """
+        self._budget.check()
         if not self._settled:
             if kind != frames.SETTINGS or flags & frames.ACK:
                 raise H2ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
@@ -95,6 +101,7 @@ class Receiver:
             if stream:
                 self._connection.reset(stream, fault.code)
             else:
+                self._budget.charge(self._now())
                 self._connection.sender.write(
                     frames.frame(frames.RST_STREAM, 0, number, frames.long(fault.code))
                 )
@@ -136,7 +143,7 @@ class Receiver:
         handler = stream.handler
         if flags & frames.END_STREAM:
             self._complete(stream)
-        elif not data:
+        elif len(data) < _TINY:
             self._budget.spend(self._now())
         if handler:
             if data:
@@ -250,6 +257,9 @@ class Receiver:
         del flags
         _check_size(payload, 4)
         increment = frames.read_long(payload)
+        self._updates += 1
+        if self._updates > _UPDATES_PER_DATA * self._connection.sender.data_frames:
+            self._budget.spend(self._now())
         if not number:
             self._connection.sender.window_update(None, increment)
             return

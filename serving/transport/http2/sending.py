@@ -31,6 +31,7 @@ class Sender:
     Attributes:
         paused: whether the transport's buffer is full.
         progress: counts the sent frames of waiting data, to detect a client that does not read.
+        data_frames: counts all sent frames of data.
     """
 
     def __init__(self, transport: Any) -> None:
@@ -42,6 +43,7 @@ class Sender:
         self._out: list[bytes] = []
         self.paused = False
         self.progress = 0
+        self.data_frames = 0
 
     @property
     def blocked(self) -> bool:
@@ -88,6 +90,7 @@ class Sender:
         ):
             self._window -= size
             stream.send_window -= size
+            self.data_frames += 1
             self._out.append(frame(DATA, 0, stream.number, data))
             return
         if not stream.pending:
@@ -169,6 +172,7 @@ class Sender:
                 continue
             stuck = 0
             self.progress += 1
+            self.data_frames += 1
             self._window -= size
             stream.send_window -= size
             self._out.append(frame(DATA, 0, stream.number, bytes(part[:size])))

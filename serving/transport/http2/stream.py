@@ -40,11 +40,14 @@ class Stream:
         opened_at: when the request began, on the loop's clock.
         received: how many bytes of the request's body have arrived.
         is_complete: whether the client has sent all of the request.
+        cost: what its answer takes from the connection's `Budget`: 1 for a refusal, 0 for a failure of the call itself,
+            less for a result.
     """
 
     __slots__ = (
         "_finished",
         "_waiter",
+        "cost",
         "expected",
         "handler",
         "is_complete",
@@ -72,6 +75,7 @@ class Stream:
         self.opened_at = opened_at
         self.received = 0
         self.is_complete = False
+        self.cost = 1
         self._finished = finished
         self._waiter: asyncio.Future[None] | None = None
 

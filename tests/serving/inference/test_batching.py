@@ -156,18 +156,61 @@ def test_expired_and_cancelled_requests_are_not_run() -> None:
     assert [batch.tolist() for batch in model.batches] == [[1]]
 
 
-def test_outputs_that_cannot_be_split_are_refused() -> None:
+def test_outputs_that_cannot_be_split_are_computed_apart() -> None:
     async def sums(inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
         return {name: inputs["x"].sum() for name in wanted}
 
-    async def main() -> list[Any]:
-        joined = batcher(sums)
+    async def main(**options: Any) -> list[Any]:
+        joined = batcher(sums, **options)
         return list(await asyncio.gather(ask(joined, [1]), ask(joined, [2]), return_exceptions=True))
 
-    for error in asyncio.run(main()):
+    assert asyncio.run(main()) == [1, 2]
+    # With rows filled in, even that of one request would be of others too.
+    for error in asyncio.run(main(allowed_batch_sizes=(4,), max_batch_size=4)):
         assert isinstance(error, ServingError)
         assert error.code is Code.FAILED_PRECONDITION
         assert "0th dimension" in error.message
+
+
+class Picky(Model):
+    """Refuses a batch with a negative number, and tells all its values."""
+
+    async def __call__(self, inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+        outputs = await super().__call__(inputs, wanted)
+        if (inputs["x"] < 0).any():
+            raise ServingError(Code.INVALID_ARGUMENT, f"negative: {inputs['x'].tolist()}")
+        return outputs
+
+
+def test_only_the_guilty_request_of_a_batch_fails_with_its_own_text() -> None:
+    model = Picky()
+
+    async def main() -> list[Any]:
+        joined = batcher(model)
+        late = time.monotonic() + 0.01
+        asked = [ask(joined, [1, 2]), ask(joined, [-3]), ask(joined, [4]), ask(joined, [5], deadline=late)]
+        model.seconds = 0.02
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    good, guilty, other, late = asyncio.run(main())
+    assert good == [2, 4]
+    assert other == [8]
+    assert isinstance(guilty, ServingError)
+    assert guilty.message == "negative: [-3]"
+    assert isinstance(late, ServingError)
+    assert late.code is Code.DEADLINE_EXCEEDED
+    assert [batch.tolist() for batch in model.batches] == [[1, 2, -3, 4, 5], [1, 2], [-3], [4]]
+
+
+def test_a_request_without_rows_runs_alone_and_gets_an_empty_answer() -> None:
+    model = Model()
+
+    async def main() -> list[Any]:
+        joined = batcher(model, allowed_batch_sizes=(4,), max_batch_size=4)
+        return list(await asyncio.gather(ask(joined, [1.0]), ask(joined, np.zeros(0)), ask(joined, [2.0])))
+
+    assert asyncio.run(main()) == [[2.0], [], [4.0]]
+    assert sorted(len(batch) for batch in model.batches) == [0, 4]
 
 
 def test_inputs_without_a_common_batch_are_refused() -> None:

@@ -71,3 +71,16 @@ def test_a_known_skeleton_is_no_proof() -> None:
             assert outcome(data, dtype, fast=True) == outcome(data, dtype, fast=False), data
     for dtype in ("DT_STRING", "DT_BOOL", "DT_INT64"):
         assert outcome(seen, dtype, fast=True) == outcome(seen, dtype, fast=False)
+
+
+@pytest.mark.parametrize("dtype", ["DT_FLOAT", "DT_STRING", "DT_INT64"])
+@pytest.mark.parametrize("depth", [62, 63, 64, 65, 100, 254, 300, 1020, 5000])
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+def test_deeply_nested_lists_are_a_tensor_or_refused(dtype: str, depth: int, key: str) -> None:
+    leaf = '"a"' if dtype == "DT_STRING" else "1"
+    for value in (leaf, "", f"{leaf}, []", f"{leaf}, [[]]"):
+        data = f'{{"{key}": {"[" * depth}{value}{"]" * depth}}}'.encode()
+        found = outcome(data, dtype, fast=True)
+        assert isinstance(found, str) or len(found[1]) == depth
+        if depth > 64:
+            assert isinstance(found, str)

@@ -77,3 +77,13 @@ def test_a_default_of_another_form_stands_for_the_whole_input_only() -> None:
     assert read({"instances": [{"y": 1}, {"y": 2}]}, whole) == {"y": [1.0, 2.0]}
     with pytest.raises(ServingError, match="Null"):
         read({"instances": [{"y": 1, "x": None}]}, whole)
+
+
+def test_one_long_list_among_many_short_ones_is_no_bomb() -> None:
+    rows = [{"size": 1, "items": ["a"] * 5000}, *[{"size": 1, "items": []}] * 5000]
+    with pytest.raises(
+        ServingError,
+        match=r"5001 lists, of which the longest has 5000 values, would be filled up to 25005000",
+    ):
+        read({"instances": rows})
+    assert len(read({"instances": rows[:100]})["items"]) == 100

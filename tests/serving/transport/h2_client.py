@@ -72,7 +72,7 @@ async def served(
     listener = methods.served = Listener(
         lambda own: Http2Connection(services, limits or Http2Limits(streams=100), own)
     )
-    listener.bind(port, None, "--port")
+    listener.bind("", port, None, "--port")
     await listener.start(unix_path)
     try:
         yield port, methods

@@ -254,11 +254,49 @@ def flood(name: str, client: Any) -> None:
     elif name == "priority":
         for _ in range(4000):
             client.send(frames.PRIORITY, 0, 1, bytes(5))
+    elif name == "tiny data":
+        client.send(frames.HEADERS, frames.END_HEADERS, 1, client.head())
+        client.send(frames.DATA, 0, 1, b"\0" + frames.long(1 << 20))
+        for _ in range(4000):
+            client.send(frames.DATA, 0, 1, b"x")
+    elif name == "window updates":
+        for _ in range(4000):
+            client.send(frames.WINDOW_UPDATE, 0, 0, frames.long(1))
+    elif name == "unknown methods":
+        for number in range(1, 8000, 2):
+            client.call(number, b"x", "/t.S/None")
+    elif name == "no message":
+        for number in range(1, 8000, 2):
+            client.send(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, client.head())
+    elif name == "malformed headers":
+        for number in range(1, 8000, 2):
+            client.call(number, b"x", connection="close")
+    else:  # what lets the server reset a stream: MadeYouReset, CVE-2025-8671
+        what = {
+            "made you reset: window update of 0": (frames.WINDOW_UPDATE, frames.long(0)),
+            "made you reset: window overflow": (frames.WINDOW_UPDATE, frames.long(2**31 - 1)),
+            "made you reset: data after the end": (frames.DATA, b"x" * 100),
+            "made you reset: headers after the end": (frames.HEADERS, client.head()),
+            "made you reset: priority on itself": (frames.PRIORITY, None),
+        }[name]
+        for number in range(1, 8000, 2):
+            client.call(number, b"5", SLOW)
+            kind, payload = what
+            flags = frames.END_HEADERS if kind == frames.HEADERS else 0
+            client.send(kind, flags, number, frames.long(number) + b"\0" if payload is None else payload)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["rapid reset", "settings", "ping", "empty data", "continuation", "endless headers", "priority"],
+    [
+        *("rapid reset", "settings", "ping", "empty data", "continuation", "endless headers", "priority"),
+        *("tiny data", "window updates", "unknown methods", "no message", "malformed headers"),
+        "made you reset: window update of 0",
+        "made you reset: window overflow",
+        "made you reset: data after the end",
+        "made you reset: headers after the end",
+        "made you reset: priority on itself",
+    ],
 )
 def test_floods_end_the_connection(name: str) -> None:
     async def main() -> None:
@@ -270,6 +308,27 @@ def test_floods_end_the_connection(name: str) -> None:
             async with connected(port) as other:
                 other.call(1, b"others are served")
                 assert await other.status(1) == (b"others are served", 0)
+
+    run(main())
+
+
+def test_who_makes_calls_never_runs_out() -> None:
+    """Calls that fail, messages in small parts, and a window enlarged for each frame are what real clients do."""
+
+    async def main() -> None:
+        async with served() as (port, _), connected(port) as client:
+            for number in range(1, 10_001, 4):
+                client.call(number, b"x", FAIL if number % 8 == 1 else ECHO)
+                client.send(frames.HEADERS, frames.END_HEADERS, number + 2, client.head())
+                client.send(frames.DATA, 0, number + 2, b"\0" + frames.long(20))
+                client.send(frames.DATA, frames.END_STREAM, number + 2, b"y" * 20)
+                for _ in range(2):
+                    kind, flags = 0, 0
+                    while not (kind == frames.HEADERS and flags & frames.END_STREAM):
+                        kind, flags, _, _ = await client.frame()
+                        assert kind != frames.GOAWAY
+                        if kind == frames.DATA:
+                            client.send(frames.WINDOW_UPDATE, 0, 0, frames.long(25))
 
     run(main())
 
