@@ -5,6 +5,7 @@ oldest when a model's log exceeds its limit. When the queue is full, records are
 first.
 """
 
+import hashlib
 import logging
 import queue
 import random
@@ -114,7 +115,7 @@ class RequestLogs:
         """Move a finished file to its bucket, under a name that sorts by time."""
         file.handle.close()
         folder, _, stem = file.prefix.rpartition("/")
-        name = f"{stem or model}-{now().replace(':', '')}-{time.time_ns() % 10**9:09d}.tfrecord"
+        name = _named(stem or model, f"{now().replace(':', '')}-{time.time_ns() % 10**9:09d}")
         try:
             bucket = open_bucket(folder or ".")
             bucket.upload(file.path, name)
@@ -126,18 +127,25 @@ class RequestLogs:
             file.path.unlink(missing_ok=True)
 
     def _trim(self, folder: str, stem: str) -> None:
-        """Delete the oldest files beyond the log's limit."""
+        """Delete the oldest files beyond the log's limit, of those alone that a request log wrote."""
         bucket = open_bucket(folder or ".")
-        files = sorted(
-            (name, info.size)
-            for name, info in bucket.listing("").items()
-            if name.startswith(f"{stem}-") and name.endswith(".tfrecord")
-        )
+        files = sorted((name, info.size) for name, info in bucket.listing("").items() if _is_own(stem, name))
         total = sum(size for _, size in files)
         while files and total > self._max_bytes:
             name, size = files.pop(0)
             bucket.remove([name])
             total -= size
+
+
+def _named(stem: str, when: str) -> str:
+    """Name a file so that it sorts by time, and that no file of anybody else's can be taken for it."""
+    proof = hashlib.sha256(f"slipway request log {stem}-{when}".encode()).hexdigest()[:16]
+    return f"{stem}-{when}-{proof}.tfrecord"
+
+
+def _is_own(stem: str, name: str) -> bool:
+    when, _, proof = name.removeprefix(f"{stem}-").removesuffix(".tfrecord").rpartition("-")
+    return bool(proof) and name == _named(stem, when)
 
 
 class _File:

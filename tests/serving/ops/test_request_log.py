@@ -38,26 +38,36 @@ def test_the_oldest_files_go_when_the_share_is_used_up(
 ) -> None:
     monkeypatch.setattr(request_log, "_FILE_BYTES", 3 * RECORD)
     (tmp_path / "notes.txt").write_bytes(b"x" * SHARE)  # somebody else's file is not counted, and stays
-    (tmp_path / "other-1.tfrecord").write_bytes(b"x" * SHARE)
+    theirs = (
+        "other-1.tfrecord",
+        "calls-00000-of-00003.tfrecord",
+        "calls-2026-11-25T000000+0000-1-0123456789abcdef.tfrecord",
+    )
+    for name in theirs:
+        (tmp_path / name).write_bytes(b"x" * SHARE)
+    # The log of a model whose name begins alike.
+    longer = request_log._named("calls-b", "2026-11-25T000000+0000-000000001")
+    (tmp_path / longer).write_bytes(b"x" * SHARE)
     logs = RequestLogs(Metrics(), SHARE)
     configured(logs, tmp_path / "calls")
-    most = 0
+    most, others = 0, size(tmp_path)
     for number in range(100):
         logs.put("m", entry(number))
         time.sleep(0.002)
-        most = max(most, size(tmp_path))
+        most = max(most, size(tmp_path) - others)
     logs.close()
-    assert size(tmp_path) <= SHARE
+    assert size(tmp_path) - others <= SHARE
     assert most <= SHARE + 4 * RECORD  # a file more, until the oldest has gone
     kept = [
         int(prediction_log_pb2.PredictionLog.FromString(data).predict_log.request.model_spec.name[:6])
         for path in sorted(tmp_path.glob("calls-*.tfrecord"))
+        if path.name not in (*theirs, longer)
         for data in read_records(path)
     ]
     assert kept == list(range(kept[0], 100))  # the newest, without a gap
     assert 5 <= len(kept) < 10
     assert (tmp_path / "notes.txt").exists()
-    assert (tmp_path / "other-1.tfrecord").exists()
+    assert all((tmp_path / name).exists() for name in (*theirs, longer))
 
 
 def test_what_does_not_fit_the_queue_is_dropped_and_counted(
