@@ -139,7 +139,7 @@ class RequestLogs:
 
 def _named(stem: str, when: str) -> str:
     """Name a file so that it sorts by time, and that no file of anybody else's can be taken for it."""
-    proof = hashlib.sha256(f"slipway request log {stem}-{when}".encode()).hexdigest()[:16]
+    proof = hashlib.sha256(f"slipway request log\0{stem}\0{when}".encode()).hexdigest()[:16]
     return f"{stem}-{when}-{proof}.tfrecord"
 
 
