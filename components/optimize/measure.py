@@ -113,7 +113,10 @@ def main(arguments: Sequence[str]) -> None:
 
     path = Path(arguments[0])
     job = MeasureJob.model_validate_json(path.read_text())
-    engines = {name: open_engine(Path(folder), EngineOptions()) for name, folder in job.folders.items()}
+    shared: dict[str, Engine] = {}
+    engines = {
+        name: open_engine(Path(folder), EngineOptions(), shared) for name, folder in job.folders.items()
+    }
     signature = next(iter(engines.values())).signatures[DEFAULT_SIGNATURE]
     singles = [raw_inputs([example], signature) for example in read_examples(job.files, REQUESTS)]
     batch = raw_inputs(read_examples(job.files, BATCH), signature)

@@ -59,6 +59,8 @@ def write(parent: Parent, config: PreprocessConfig, records: Sequence[bytes], fo
 def _spec(parent: Parent, config: PreprocessConfig, folder: Path) -> Spec | None:
     import tensorflow_transform as tft
 
+    if config.module not in ("image", "text"):
+        return None
     folder.mkdir()
     transform = tft.TFTransformOutput(parent.transform)
     if is_optional(transform.raw_feature_spec()[parent.inputs[0]]):

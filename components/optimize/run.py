@@ -117,9 +117,10 @@ def _load(folders: dict[str, Path]) -> tuple[dict[str, Engine], dict[str, str]]:
     """Load every variant as the server does; also return the reason for each one that does not load."""
     engines: dict[str, Engine] = {}
     broken: dict[str, str] = {}
+    shared: dict[str, Engine] = {}
     for name, folder in folders.items():
         try:
-            engines[name] = open_engine(folder, EngineOptions())
+            engines[name] = open_engine(folder, EngineOptions(), shared)
         except (ServingError, ValueError, RuntimeError) as error:
             if name == FLOAT:
                 raise

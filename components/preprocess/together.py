@@ -3,6 +3,7 @@
 A `preprocessing_fn` that scales a thousand columns one by one, as all tutorials do, would wait minutes for them.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,17 +14,25 @@ from tensorflow_transform import mappers
 
 #: What is behind scale_to_z_score, and behind scale_to_0_1 and scale_by_min_max.
 _SCALERS = ("_scale_to_z_score_internal", "_scale_by_min_max_internal")
+log = logging.getLogger("slipway.preprocess")
 
 
 @contextmanager
 def scaled_together(raw: Mapping[str, Any]) -> Iterator[None]:
     """Let tf.Transform scale all columns at once, each by its own numbers, when it is asked to scale one of them.
 
+    A tf.Transform without these functions scales one by one.
+
     Args:
         raw: what preprocessing_fn gets; a column is a tensor with one number in each example.
     """
     columns = [value for value in raw.values() if _is_column(value)]
     if len(columns) < 2:
+        yield
+        return
+    missing = [name for name in _SCALERS if not hasattr(mappers, name)]
+    if missing:
+        log.warning("tensorflow_transform.mappers lacks %s: columns are analyzed one by one", missing)
         yield
         return
     places = {column.ref(): index for index, column in enumerate(columns)}

@@ -1,11 +1,13 @@
 """Chooses the engine for a version folder, and imports only that one."""
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.engine.base import Engine
 from serving.engine.preprocessing.spec import SPEC_FILE
 from serving.errors import Code, ServingError
+from serving.release.digest import file_digests, model_digest
 
 LITERT_FILE = "model.tflite"
 PREPROCESSING = "preprocessing"
@@ -31,8 +33,16 @@ class EngineOptions:
     litert_threads: int = 1
 
 
-def open_engine(folder: Path, options: EngineOptions) -> Engine:
+def open_engine(
+    folder: Path, options: EngineOptions, shared: MutableMapping[str, Engine] | None = None
+) -> Engine:
     """Load the model in a version's folder.
+
+    Args:
+        folder: the folder.
+        options: how.
+        shared: SavedModels of preprocessing by digest. One that is here is not loaded again: for a wide table that
+            takes seconds. Engines with the same part can only be closed together.
 
     Raises:
         ServingError: the folder has no model that can be loaded.
@@ -49,9 +59,20 @@ def open_engine(folder: Path, options: EngineOptions) -> Engine:
         if (folder / SPEC_FILE).is_file():
             model = PreprocessedModel(preprocessing.load(folder), model)
         elif (folder / PREPROCESSING).is_dir():
-            model = PreprocessedModel(_open_saved_model(folder / PREPROCESSING, options), model)
+            model = PreprocessedModel(_open_preprocessing(folder / PREPROCESSING, options, shared), model)
         return rows.RowByRow(model) if single else model
     return _open_saved_model(folder, options)
+
+
+def _open_preprocessing(
+    folder: Path, options: EngineOptions, shared: MutableMapping[str, Engine] | None
+) -> Engine:
+    if shared is None:
+        return _open_saved_model(folder, options)
+    digest = model_digest(file_digests(folder))
+    if digest not in shared:
+        shared[digest] = _open_saved_model(folder, options)
+    return shared[digest]
 
 
 def _open_saved_model(folder: Path, options: EngineOptions) -> Engine:

@@ -144,4 +144,6 @@ def _initialize(
 def _run_target(session: tf.compat.v1.Session, name: str, feeds: list[tuple[str, Array]]) -> None:
     graph = session.graph
     operation = graph.get_operation_by_name(name.split(":")[0])
+    if operation.type == "NoOp" and not operation.control_inputs:
+        return  # TensorFlow would optimize the whole graph before doing nothing
     session.run(operation, {graph.get_tensor_by_name(tensor): value for tensor, value in feeds})

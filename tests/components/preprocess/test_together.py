@@ -93,3 +93,13 @@ def test_a_column_is_known_as_it_is_and_as_float32_and_nothing_else_is(
     assert [x.numpy().tolist() for x in scaled] == [[2, 4], [6, 8], [6, 8], [4, 6]]
     assert calls == [(2, 2), (2,)]
     assert mappers._scale_to_z_score_internal is scale
+
+
+def test_without_the_private_functions_tf_transform_scales_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(mappers, "_scale_by_min_max_internal")
+    kept = mappers._scale_to_z_score_internal
+    with scaled_together({name: tf.constant([1.0, 2.0]) for name in "ab"}):
+        assert mappers._scale_to_z_score_internal is kept
+    assert "lacks ['_scale_by_min_max_internal']: columns are analyzed one by one" in caplog.text
