@@ -118,10 +118,11 @@ def load_keras(parent: Parent) -> Any:
     if keras_world(parent) == "keras":
         import keras
 
-        return keras.models.load_model(parent.keras_model)
+        # A lambda in it is code, but of the file that we have run to train the model.
+        return keras.models.load_model(parent.keras_model, safe_mode=False)
     import tf_keras
 
-    return tf_keras.models.load_model(parent.keras_model)
+    return tf_keras.models.load_model(parent.keras_model, safe_mode=False)
 
 
 def variables(model: Any) -> list[Any]:
