@@ -27,7 +27,7 @@ ROOMS = {
     "transport": set(),
     "messages": set(),
     "release": set(),
-    "engine": {"messages"},
+    "engine": {"messages", "release"},
     "ops": {"messages", "release", "transport"},
     "manager": {"engine", "messages", "ops", "release"},
     "client": {"engine", "messages"},

@@ -52,7 +52,7 @@ def _same_curve(one: dict[str, list[float]], other: dict[str, list[float]]) -> N
     for name in ("loss", "val_loss"):
         assert other[name] == pytest.approx(one[name], rel=0.01), name
     for name in ("accuracy", "val_accuracy"):
-        assert other[name] == pytest.approx(one[name], abs=0.005), name
+        assert other[name] == pytest.approx(one[name], abs=0.015), name  # two of 165 examples
 
 
 def test_two_workers_train_as_one_does_with_the_summed_batch(
