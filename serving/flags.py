@@ -89,6 +89,12 @@ class Flags:
     # The rest are our own.
     rest_api_enable_ssl: bool = _flag(False, "use ssl_config_file for REST as well")
     auth_token_file: str = _flag("", "file with bearer tokens, one per line; calls without one are refused")
+    admin_token_file: str = _flag(
+        "", "file with the tokens of those who may change the configuration (HandleReloadConfigRequest)"
+    )
+    allow_remote_reload: bool = _flag(
+        False, "without tokens: take a new configuration from other machines too, not just from this one"
+    )
     access_log: str = _flag("none", "none, or json: one line per call, with ECS fields, on standard output")
     max_request_bytes: int = _flag(2**31 - 1, "maximum size of a REST body or gRPC message")
     max_tensor_elements: int = _flag(0, "maximum number of elements in one input; 0 for no limit")

@@ -65,7 +65,10 @@ class Server:
         tokens = Tokens(Path(flags.auth_token_file)) if flags.auth_token_file else None
         access_log = AccessLog() if flags.access_log == "json" else None
         rest_options = options.rest(flags)
-        self._guard = Guard(tokens, access_log)
+        admins = (
+            Tokens(Path(flags.admin_token_file), "--admin_token_file") if flags.admin_token_file else None
+        )
+        self._guard = Guard(tokens, access_log, admins, flags.allow_remote_reload)
         self._metrics = Metrics()
         self._logs = RequestLogs(self._metrics, flags.request_log_max_megabytes << 20)
         self._manager = ModelManager(options.manager(flags, cache, self._prepare, self._metrics))

@@ -1,12 +1,29 @@
 """Checks predict requests against their signature, with TensorFlow Serving's messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from serving.engine.signature import Signature
 from serving.errors import invalid
 from serving.messages.dtypes import Array
+
+
+def check_names(signature: Signature, names: Collection[str]) -> None:
+    """Check which inputs were sent, before any of them is made into a tensor.
+
+    Raises:
+        ServingError: there are too many or too few (INVALID_ARGUMENT).
+    """
+    sent = set(names)
+    extra = sorted(sent - signature.inputs.keys())
+    missing = sorted(signature.inputs.keys() - sent - signature.defaults.keys())
+    if extra or missing:
+        raise invalid(
+            f"input size does not match signature: {len(sent)}!={len(signature.inputs)} "
+            f"len({{{','.join(sorted(sent))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
+            f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+        )
 
 
 def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -16,14 +33,7 @@ def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> Mapping[s
         ServingError: there are too many or too few inputs, or one has the wrong type (INVALID_ARGUMENT).
     """
     if inputs.keys() != signature.inputs.keys():
-        extra = sorted(inputs.keys() - signature.inputs.keys())
-        missing = sorted(signature.inputs.keys() - inputs.keys() - signature.defaults.keys())
-        if extra or missing:
-            raise invalid(
-                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
-                f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(signature.inputs))}}}). "
-                f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
-            )
+        check_names(signature, inputs)
         inputs = {**_defaults(signature, inputs), **inputs}
     for alias, value in inputs.items():
         spec = signature.inputs[alias]

@@ -93,6 +93,17 @@ class DataPlane:
             raise invalid("ModelSpec has no name specified.")
         return _Held(self.manager, self.manager.acquire(ref.name, ref.version, ref.label))
 
+    def signature(self, version: Version, name: str) -> Signature:
+        """Return a signature of an acquired version.
+
+        Raises:
+            ServingError: there is none of this name (FAILED_PRECONDITION).
+        """
+        signature = engine_of(version).signatures.get(name)
+        if signature is None:
+            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        return signature
+
     async def predict(
         self,
         version: Version,
@@ -114,9 +125,7 @@ class DataPlane:
             ServingError: the request is invalid, or the model fails; with TensorFlow Serving's code.
         """
         name = signature_name or DEFAULT_SIGNATURE
-        signature = engine_of(version).signatures.get(name)
-        if signature is None:
-            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        signature = self.signature(version, name)
         feeds = check_inputs(signature, inputs)
         self.limits.check_tensors(feeds)
         wanted = check_outputs(signature, output_filter)

@@ -1,6 +1,7 @@
 """Converts TensorProto to numpy and back, without the generic helpers, which cost more than a small model's run."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,34 @@ _SAME_BYTES = {
     name: bytes((tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[_FIELDS[name]].number << 3 | 2,))
     for name in ("DT_FLOAT", "DT_DOUBLE", "DT_BOOL", "DT_COMPLEX64", "DT_COMPLEX128")
 }
-_LARGEST_FILL = 1 << 28
+#: So many bytes may all tensors of a request have that are not in the message, but stand for its last value.
+_LARGEST_FILL = 1 << 26
 _LARGEST_SHAPE = 1 << 48
+
+
+def to_arrays(protos: Mapping[str, Any], check: Callable[[str, tuple[int, ...]], None]) -> dict[str, Array]:
+    """Return the tensors of a request by alias, after a look at the shapes of all of them.
+
+    Args:
+        protos: TensorProtos by alias.
+        check: raises for a shape that is not allowed.
+
+    Raises:
+        ServingError: a message is not a complete tensor of a supported type, or together they declare much more than
+            they contain (INVALID_ARGUMENT).
+    """
+    filled = 0
+    for alias, proto in protos.items():
+        shape = _shape(proto, alias)
+        check(alias, shape)
+        name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
+        if name in _FIELDS and not proto.tensor_content:
+            size = math.prod(shape)
+            if len(getattr(proto, _FIELDS[name])) < size:
+                filled += size * dtypes.NUMPY[name].itemsize
+            if filled > _LARGEST_FILL:
+                raise _bomb(alias, size)
+    return {alias: to_array(proto, alias) for alias, proto in protos.items()}
 
 
 def to_array(proto: Any, alias: str) -> Array:
@@ -67,7 +94,7 @@ def to_array(proto: Any, alias: str) -> Array:
         return _unpack(content, dtype, shape, size, alias)
     values = getattr(proto, _FIELDS[name])
     if name == "DT_STRING":
-        if len(values) != size and size > _LARGEST_FILL // 8:
+        if len(values) != size and size > _LARGEST_FILL // dtype.itemsize:
             raise _bomb(alias, size)
         strings = np.empty(size, dtype=object)
         strings[: len(values)] = values[:size]

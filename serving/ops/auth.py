@@ -14,18 +14,22 @@ class Tokens:
 
     The file is read again when it changes, so that tokens can be replaced without a restart. Only digests are kept,
     and compared in constant time.
+
+    Args:
+        path: the file.
+        flag: that names it, for errors.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, flag: str = "--auth_token_file") -> None:
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self._digests: list[bytes] = []
         try:
             self._read()
         except OSError as error:
-            raise ServerConfigError(f"cannot read --auth_token_file {path}: {error.strerror}") from error
+            raise ServerConfigError(f"cannot read {flag} {path}: {error.strerror}") from error
         if not self._digests:
-            raise ServerConfigError(f"--auth_token_file {path} holds no token: write one per line")
+            raise ServerConfigError(f"{flag} {path} holds no token: write one per line")
 
     def check(self, header: bytes) -> None:
         """Raise UNAUTHENTICATED unless the Authorization header contains one of the tokens."""

@@ -1,5 +1,6 @@
 """The limits of a request."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +29,17 @@ class Limits:
         if not self.tensor_elements and not self.batch_rows:
             return
         for alias, value in inputs.items():
-            if self.tensor_elements and value.size > self.tensor_elements:
-                raise invalid(
-                    f"input '{alias}' has {value.size} elements, this server takes at most "
-                    f"{self.tensor_elements} (--max_tensor_elements)"
-                )
-            if self.batch_rows and value.ndim and value.shape[0] > self.batch_rows:
-                raise invalid(
-                    f"input '{alias}' has {value.shape[0]} rows, this server takes at most "
-                    f"{self.batch_rows} (--max_batch_rows); send them in several requests"
-                )
+            self.check_shape(alias, value.shape)
+
+    def check_shape(self, alias: str, shape: tuple[int, ...]) -> None:
+        """Raise INVALID_ARGUMENT for the shape of an input that is too large."""
+        if self.tensor_elements and (size := math.prod(shape)) > self.tensor_elements:
+            raise invalid(
+                f"input '{alias}' has {size} elements, this server takes at most "
+                f"{self.tensor_elements} (--max_tensor_elements)"
+            )
+        if self.batch_rows and shape and shape[0] > self.batch_rows:
+            raise invalid(
+                f"input '{alias}' has {shape[0]} rows, this server takes at most "
+                f"{self.batch_rows} (--max_batch_rows); send them in several requests"
+            )

@@ -17,6 +17,10 @@ from serving.rpc.calls import Context, Unary
 log = logging.getLogger("slipway.server")
 
 
+#: How the addresses of callers on this machine begin.
+_LOCAL = ("unix:", "ipv4:127.", "ipv6:[::1]:")
+
+
 @dataclass(slots=True)
 class Call:
     """One call of a method.
@@ -38,13 +42,28 @@ Counted = Callable[[Call, Code, float], None]
 
 @dataclass(frozen=True)
 class Guard:
-    """Wraps methods: checks the caller's token, and writes the access log."""
+    """Wraps methods: checks the caller's token, and writes the access log.
+
+    Attributes:
+        tokens: of those who may call; None if everybody may.
+        access_log: where calls are written.
+        admins: the tokens of those who may change the configuration.
+        remote: whether, without any tokens, another machine may do that.
+    """
 
     tokens: Tokens | None = None
     access_log: AccessLog | None = None
+    admins: Tokens | None = None
+    remote: bool = False
 
     def unary(
-        self, full_name: str, request_type: Any, method: Method, counted: Counted | None = None
+        self,
+        full_name: str,
+        request_type: Any,
+        method: Method,
+        counted: Counted | None = None,
+        *,
+        control: bool = False,
     ) -> Unary:
         """Return a method that takes and returns bytes: messages are parsed here, so that we report parse errors.
 
@@ -53,6 +72,7 @@ class Guard:
             request_type: the message to parse.
             method: takes the message and the call, returns a message; raises ServingError.
             counted: called after each call, with its code and its duration in seconds.
+            control: whether it changes what is served.
         """
 
         async def handle(data: bytes, context: Context) -> bytes:
@@ -61,7 +81,10 @@ class Guard:
             code = Code.OK
             answer: bytes = b""
             try:
-                self.check(context)
+                if control:
+                    self.check_control(context)
+                else:
+                    self.check(context)
                 try:
                     request = request_type.FromString(data)
                 except DecodeError as error:
@@ -93,3 +116,24 @@ class Guard:
         """Raise UNAUTHENTICATED for a call without a valid token, if tokens are required."""
         if self.tokens is not None:
             self.tokens.check(context.head.get(b"authorization"))
+
+    def check_control(self, context: Context) -> None:
+        """Raise for a caller who may not change the configuration.
+
+        Raises:
+            ServingError: there is no valid token of an admin (UNAUTHENTICATED); tokens are required, but none is an
+                admin's, or the call comes from another machine (PERMISSION_DENIED).
+        """
+        if self.admins is not None:
+            self.admins.check(context.head.get(b"authorization"))
+        elif self.tokens is not None:
+            raise ServingError(
+                Code.PERMISSION_DENIED,
+                "changing the configuration needs a token of its own: start the server with --admin_token_file",
+            )
+        elif not self.remote and not context.peer.startswith(_LOCAL):
+            raise ServingError(
+                Code.PERMISSION_DENIED,
+                "the configuration is changed from this machine alone: start the server with --admin_token_file or "
+                "--allow_remote_reload to change it from others",
+            )

@@ -51,12 +51,11 @@ def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
             response.metric.add(name=name, int64_value_increase=_total(plane, name) - value)
         return response
 
-    table = {
-        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, status),
-        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, reload),
+    asked, changed = f"/{SERVICE}/GetModelStatus", f"/{SERVICE}/HandleReloadConfigRequest"
+    return {
+        asked: guard.unary(asked, get_model_status_pb2.GetModelStatusRequest, status),
+        changed: guard.unary(changed, model_management_pb2.ReloadConfigRequest, reload, control=True),
     }
-    paths = {f"/{SERVICE}/{name}": entry for name, entry in table.items()}
-    return {path: guard.unary(path, request, method) for path, (request, method) in paths.items()}
 
 
 def _total(plane: DataPlane, name: str) -> int:

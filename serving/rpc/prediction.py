@@ -5,6 +5,7 @@ from typing import Any
 
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import Code, invalid
+from serving.inference.checks import check_names
 from serving.inference.dataplane import DataPlane, ModelRef
 from serving.inference.runners import engine_of
 from serving.messages import tensors
@@ -42,10 +43,11 @@ class PredictionService:
     async def predict(self, request: Any, call: Call) -> Any:
         """Answer Predict."""
         ref = read_spec(request, call)
-        inputs = {alias: tensors.to_array(proto, alias) for alias, proto in request.inputs.items()}
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
             call.version = version.number
+            check_names(self.plane.signature(version, name or DEFAULT_SIGNATURE), request.inputs)
+            inputs = tensors.to_arrays(request.inputs, self.plane.limits.check_shape)
             outputs = await self.plane.predict(version, name, inputs, request.output_filter, call.deadline)
         response = predict_pb2.PredictResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)

@@ -1,9 +1,11 @@
 """Inputs that a request leaves out."""
 
 import numpy as np
+import pytest
 
 from serving.engine.signature import Signature, TensorSpec
-from serving.inference.checks import check_inputs
+from serving.errors import ServingError
+from serving.inference.checks import check_inputs, check_names
 
 
 def test_a_default_for_one_example_is_repeated_for_all_of_the_request() -> None:
@@ -19,3 +21,14 @@ def test_a_default_for_one_example_is_repeated_for_all_of_the_request() -> None:
     got = check_inputs(signature, {"x": np.zeros(3, np.float32)})
     assert got["items"].tolist() == [[b""], [b""], [b""]]
     assert got["rate"] == 0.5, "a scalar has no batch"
+
+
+def test_names_are_checked_by_themselves() -> None:
+    signature = Signature(
+        {"x": TensorSpec("x:0", "DT_FLOAT", (None,)), "y": TensorSpec("y:0", "DT_FLOAT", ())}, {}
+    )
+    check_names(signature, {"x": 1, "y": 2})
+    with pytest.raises(
+        ServingError, match=r"3!=2 len\(\{x,z,zz\}\).*Sent extra: \{z,zz\}. Missing but required: \{y\}"
+    ):
+        check_names(signature, {"zz": 1, "x": 1, "z": 1})

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.errors import ServingError
+from serving.errors import Code, ServingError
 from serving.messages import dtypes
 from serving.messages.protos import tensor_pb2
-from serving.messages.tensors import to_array, to_proto
+from serving.messages.tensors import to_array, to_arrays, to_proto
 
 VALUES: list[Any] = [
     np.array([[1.5, -2], [np.nan, np.inf]], np.float32),
@@ -87,3 +87,36 @@ def test_the_numbers_are_tensorflows() -> None:
         assert tf.dtypes.DType(number).as_datatype_enum == number if number else name == "DT_INVALID"
     for name, dtype in dtypes.NUMPY.items():
         assert np.dtype(tf.dtypes.DType(dtypes.NUMBERS[name]).as_numpy_dtype) == dtype, name
+
+
+def _declared(*sizes: int, dtype: int = 1) -> dict[str, Any]:
+    """Tensors of one value each that declare many."""
+    protos = {}
+    for index, size in enumerate(sizes):
+        proto = protos[f"i{index}"] = tensor_pb2.TensorProto(dtype=dtype)
+        proto.tensor_shape.dim.add().size = size
+        if dtype == 7:
+            proto.string_val.append(b"x")
+        else:
+            proto.float_val.append(1)
+    return protos
+
+
+@pytest.mark.parametrize("dtype", [1, 7])
+def test_what_a_request_declares_and_does_not_contain_is_limited_as_a_whole(dtype: int) -> None:
+    checked: list[tuple[str, tuple[int, ...]]] = []
+    made = to_arrays(_declared(1000, 1, dtype=dtype), lambda *shape: checked.append(shape))
+    assert {alias: len(value) for alias, value in made.items()} == {"i0": 1000, "i1": 1}
+    assert checked == [("i0", (1000,)), ("i1", (1,))]
+    # Each alone would do; 30 of them are 960 MB.
+    with pytest.raises(ServingError, match="declares 8388608 elements but does not contain them"):
+        to_arrays(_declared(*[1 << 23] * 30, dtype=dtype), lambda *_: None)
+
+
+def test_shapes_are_checked_before_anything_is_made() -> None:
+    def check(alias: str, shape: tuple[int, ...]) -> None:
+        if shape[0] > 100:
+            raise ServingError(Code.INVALID_ARGUMENT, f"{alias} is too large")
+
+    with pytest.raises(ServingError, match="i1 is too large"):
+        to_arrays(_declared(100, 101), check)
