@@ -135,7 +135,7 @@ def run(
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
             ).launch()
         except Exception as error:
-            progress.finish(stage, "failed", root_cause(error).splitlines()[0])
+            progress.finish(stage, "failed", root_cause(error))
             _mark_rest(progress)
             raise StageFailedError(node_id, error) from error
         cached, outputs = _published(connection, info.execution_id)

@@ -1,6 +1,6 @@
 """What models answered, read back from the file of predictions: what intervals and paired comparisons need."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.evaluate.metrics import LABEL, Slice, choice_column, probabilities_column, slice_column
+from components.evaluate.metrics import (
+    LABEL,
+    Slice,
+    choice_column,
+    matrix,
+    probabilities_column,
+    record_batches,
+    slice_column,
+)
 
 Ids = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -51,12 +59,12 @@ def read_answers(predictions: Path, models: Sequence[str], classes: int, slices:
     chosen: dict[str, list[Ids]] = {model: [] for model in models}
     given: dict[str, list[Numbers]] = {model: [] for model in models}
     texts: dict[str, list[pa.Array]] = {feature: [] for feature in slices}
-    for batch in _batches(predictions):
+    for batch in record_batches(predictions):
         label = batch.column(LABEL).flatten().to_numpy().astype(np.int64)
         labels.append(label)
         for model in models:
-            chosen[model].append(chosen_ids(batch, model, classes))
-            probabilities = _matrix(batch, probabilities_column(model), classes)
+            chosen[model].append(_chosen_ids(batch, model))
+            probabilities = matrix(batch, probabilities_column(model))
             given[model].append(probabilities[np.arange(len(label)), label].astype(np.float64))
         for feature in slices:
             texts[feature].append(batch.column(slice_column(feature)).flatten())
@@ -68,38 +76,27 @@ def read_answers(predictions: Path, models: Sequence[str], classes: int, slices:
         slices={feature: _indexed(parts) for feature, parts in texts.items()},
         scores=lambda model, class_id: np.concatenate(
             [
-                _matrix(batch, probabilities_column(model), classes)[:, class_id].astype(np.float64)
-                for batch in _batches(predictions)
+                matrix(batch, probabilities_column(model))[:, class_id].astype(np.float64)
+                for batch in record_batches(predictions)
             ]
         ),
     )
 
 
-def chosen_ids(batch: pa.RecordBatch, model: str, classes: int) -> Ids:
-    """Return the class that a model answered for each row, -1 if that is not among the classes, int64 [rows]."""
-    choice = _matrix(batch, choice_column(model), classes)
-    ids: Ids = np.where(choice.any(axis=1), choice.argmax(axis=1), -1)
-    return ids
-
-
 def confusion_matrix(answers: Answers, model: str) -> npt.NDArray[np.int64]:
     """Count examples by actual class (rows) and answered class (columns), int64 [classes, classes]."""
-    matrix = np.zeros((answers.classes, answers.classes), np.int64)
+    counts = np.zeros((answers.classes, answers.classes), np.int64)
     chosen = answers.chosen[model]
     known = chosen >= 0
-    np.add.at(matrix, (answers.labels[known], chosen[known]), 1)
-    return matrix
+    np.add.at(counts, (answers.labels[known], chosen[known]), 1)
+    return counts
 
 
-def _batches(predictions: Path) -> Iterator[pa.RecordBatch]:
-    with pa.OSFile(str(predictions)) as file, pa.ipc.open_file(file) as reader:
-        for index in range(reader.num_record_batches):
-            yield reader.get_batch(index)
-
-
-def _matrix(batch: pa.RecordBatch, column: str, classes: int) -> npt.NDArray[np.float32]:
-    values: npt.NDArray[np.float32] = batch.column(column).flatten().to_numpy()
-    return values.reshape(-1, classes)
+def _chosen_ids(batch: pa.RecordBatch, model: str) -> Ids:
+    """Return the class that a model answered for each row, -1 if that is not among the classes, int64 [rows]."""
+    choice = matrix(batch, choice_column(model))
+    ids: Ids = np.where(choice.any(axis=1), choice.argmax(axis=1), -1)
+    return ids
 
 
 def _indexed(parts: Sequence[pa.Array]) -> tuple[tuple[str, ...], Ids]:

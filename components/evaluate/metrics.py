@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.proto import config_pb2
@@ -123,15 +125,22 @@ def compute(pipeline: Any, predictions: Path, config: Any, output: Path) -> None
         _ = (
             p
             | beam.Create([str(predictions)], reshuffle=False)
-            | beam.FlatMap(_record_batches)
+            | beam.FlatMap(record_batches)
             | model_eval_lib.ExtractEvaluateAndWriteResults(eval_config=config, output_path=str(output))
         )
 
 
-def _record_batches(path: str) -> Iterator[pa.RecordBatch]:
-    with pa.OSFile(path) as file, pa.ipc.open_file(file) as reader:
+def record_batches(path: str | Path) -> Iterator[pa.RecordBatch]:
+    """Read a file of predictions batch by batch."""
+    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
         for index in range(reader.num_record_batches):
             yield reader.get_batch(index)
+
+
+def matrix(batch: pa.RecordBatch, column: str) -> npt.NDArray[np.float32]:
+    """Return a column with a number for each class, float32 [rows, classes]."""
+    values: npt.NDArray[np.float32] = batch.column(column).flatten().to_numpy()
+    return values.reshape(batch.num_rows, -1)
 
 
 def load(output: Path, models: Sequence[str]) -> Results:

@@ -12,7 +12,7 @@ What is neither is undecided: the examples are too few.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy import stats
 
@@ -105,14 +105,8 @@ def decide(
     chance = found.chance()
     if max_drop < 0:
         # An improvement is demanded: one that is there and no chance.
-        better = Comparison(
-            found.examples,
-            found.value,
-            found.baseline,
-            -found.drop,
-            found.error,
-            found.changed[::-1] if found.changed else None,
-        )
+        changed = found.changed and (found.changed[1], found.changed[0])
+        better = replace(found, drop=-found.drop, changed=changed)
         if beyond:
             return "failed", ""
         if better.chance() < LEVEL:

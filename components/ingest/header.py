@@ -55,10 +55,13 @@ def check(config: DataConfig, read: Read) -> None:
             return  # the run makes it
     for _, path in config.sources():
         source = find(path, "csv")[0]
-        with text_of(source, config.csv) as text:
-            _check_delimiter(text, source, config, [name for names in read.values() for name in names])
-        with text_of(source, config.csv) as text:
-            header_of(reader_of(text, config.csv), source, config, read)
+        try:
+            with text_of(source, config.csv) as text:
+                header_of(reader_of(text, config.csv), source, config, read)
+        except DataError:
+            with text_of(source, config.csv) as text:
+                _check_delimiter(text, source, config, [name for names in read.values() for name in names])
+            raise
 
 
 def needed(config: DataConfig, inputs: Sequence[str]) -> Read:

@@ -16,6 +16,8 @@ def check_names(signature: Signature, names: Collection[str]) -> None:
         ServingError: there are too many or too few (INVALID_ARGUMENT).
     """
     sent = set(names)
+    if sent == signature.inputs.keys():
+        return
     extra = sorted(sent - signature.inputs.keys())
     missing = sorted(signature.inputs.keys() - sent - signature.defaults.keys())
     if extra or missing:
