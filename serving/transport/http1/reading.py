@@ -70,11 +70,17 @@ class RequestReader:
             RequestError: the data is not HTTP/1.1, or the headers are too large.
         """
         continued = self.in_head
+        rest = memoryview(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if not self.ended:
-                self._ignore_upgrade(data[upgrade.args[0] :])
+            while rest:
+                try:
+                    self._parser.feed_data(rest)
+                    break
+                except httptools.HttpParserUpgrade as upgrade:
+                    if self.ended:
+                        break
+                    rest = rest[upgrade.args[0] :]
+                    self._ignore_upgrade()
         except httptools.HttpParserError as error:
             raise RequestError(400, f"the request is not HTTP/1.1: {error}") from None
         if continued and self.in_head:
@@ -82,8 +88,8 @@ class RequestReader:
             if self._head_bytes > self._limits.head_bytes:
                 raise RequestError(431, "the headers are too large")
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Read a request that asks for another protocol as if it did not (RFC 9110, section 7.8).
+    def _ignore_upgrade(self) -> None:
+        """Read the head of a request that asks for another protocol as if it did not (RFC 9110, section 7.8).
 
         The parser drops the body of such a request, so it gets the head once more, without what asks.
         """
@@ -96,7 +102,7 @@ class RequestReader:
             *(b"%s: %s" % header for header in kept),
         ]
         self._parser = httptools.HttpRequestParser(self)
-        self.feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        self._parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n")
 
     def end(self) -> None:
         """Stop reading, and drop an incomplete request."""

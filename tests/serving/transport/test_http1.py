@@ -250,6 +250,15 @@ def test_an_upgrade_is_ignored_and_the_request_stands() -> None:
     run(main())
 
 
+def test_many_upgrades_at_once_are_as_many_requests() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            sent = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" * 3000
+            assert statuses(await exchange(port, sent)) == [200] * 3000
+
+    run(main())
+
+
 @pytest.mark.parametrize("hosts", [0, 2])
 def test_a_request_has_one_host(hosts: int) -> None:
     async def main() -> None:
