@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving.errors import Code, UserError
+from serving.errors import Code, ServingError, UserError
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.messages.missing import filled
@@ -65,7 +65,7 @@ def with_defaults(inputs: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
         fields: of the signature.
 
     Raises:
-        ValueError: a value is None, and its input has no default.
+        ValueError: a value is None, and its input has no default, or the lengths of lists differ too much.
     """
     found: dict[str, Any] = {}
     for alias, value in inputs.items():
@@ -74,7 +74,10 @@ def with_defaults(inputs: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
         if isinstance(value, np.ndarray) and value.dtype == object:
             value = value.tolist()
         if isinstance(value, list | tuple):
-            value = filled(list(value), fields.defaults.get(alias))
+            try:
+                value = filled(list(value), fields.defaults.get(alias))
+            except ServingError as error:
+                raise ValueError(f"the input {alias!r}: {error.message}") from None
         found[alias] = value
         if (where := _none_in(value)) is not None:
             of = f" of example {where}" if isinstance(value, list) else ""

@@ -1,4 +1,8 @@
-"""LiteRT models, run by ai-edge-litert: the fast path on CPUs, without importing TensorFlow."""
+"""LiteRT models, run by ai-edge-litert: the fast path on CPUs, without importing TensorFlow.
+
+Half of it runs interpreters, half finds out which tensors a file's signatures mean; both need the interpreter's private
+calls, which are in this file alone.
+"""
 
 import threading
 from collections import deque

@@ -1,7 +1,7 @@
 """Handles requests, independent of the protocol: REST and gRPC are thin layers over this.
 
 A call acquires a version from the model manager, checks the inputs against the signature, and runs the model, through
-a batcher if batching is on.
+a batcher if batching is on. It is one file because the four kinds of calls share these steps.
 """
 
 import os

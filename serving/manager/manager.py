@@ -1,7 +1,8 @@
 """Keeps the aspired versions loaded: polls, loads in the background, swaps without a gap, unloads.
 
 One thread decides, and a thread pool loads. Requests hold a version from `acquire` to `release`; a version is freed
-only when no request holds it any more.
+only when no request holds it any more. It is one file because one lock guards all of it; what to do is decided in
+`plan.py`, and done to a version in `loader.py`.
 """
 
 import logging

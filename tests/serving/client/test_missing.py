@@ -75,6 +75,14 @@ def test_none_without_a_default_is_an_error(transport: _Recorded, inputs: dict[s
         Client("http://localhost:1", "m").predict(inputs)
 
 
+def test_lists_that_would_be_filled_up_without_bound_are_an_error_of_the_caller(transport: _Recorded) -> None:
+    lists = [["a"] * 5000, *[[]] * 5000]
+    with pytest.raises(
+        ValueError, match="the input 'items': 5001 lists, of which the longest has 5000 values"
+    ):
+        Client("http://here", "m").predict({"size": [1.0] * 5001, "items": lists})
+
+
 def test_both_transports_learn_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     definition = meta_graph_pb2.SignatureDef()
     for alias, value in DEFAULTS.items():
