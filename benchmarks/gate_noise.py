@@ -22,7 +22,7 @@ from rich.table import Table
 from components.evaluate.answers import Answers, Ids, read_answers
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.estimates import compare
-from components.evaluate.gate import checks, wanted
+from components.evaluate.gate import checks
 from components.evaluate.metrics import EXAMPLE_COUNT, Results, Slice, Value, Wanted
 from components.evaluate.paired import Comparison
 from components.names import BASELINE, CANDIDATE, PREDICTIONS_FILE
@@ -117,7 +117,6 @@ def main() -> None:
     classes = config.data.classes or []
     thresholds = [{"metric": "accuracy", "max_drop": options.max_drop}]
     evaluate = EvaluateConfig.model_validate({"thresholds": thresholds})
-    assert wanted(evaluate, classes)
     with tempfile.TemporaryDirectory() as name:
         seeds = track(range(1, options.seeds + 1), "training", console=console, transient=True)
         models = [train(options.config, seed, Path(name), config) for seed in seeds]

@@ -11,6 +11,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from components.atomic import write_atomically
+from components.names import SPLIT_PREFIX
 from components.schema.text import (
     check_classes,
     classes_differ,
@@ -187,7 +188,9 @@ def _statistics(used: Invocation) -> tuple[Summary, dict[str, Any]]:
     except NoRunError as error:
         raise NoSchemaError(f"{error}: run it first, for what is compared: {used.command('run')}") from None
     folder = run.outputs.get("StatisticsGen", {}).get("statistics", "")
-    splits = [split for split in config.data.split_names() if (Path(folder) / f"Split-{split}").is_dir()]
+    splits = [
+        split for split in config.data.split_names() if (Path(folder) / f"{SPLIT_PREFIX}{split}").is_dir()
+    ]
     if not folder or not splits:
         raise NoSchemaError(
             f"the latest run, {run.run_id}, has no statistics of its data ({run.message}): run it again first: "
