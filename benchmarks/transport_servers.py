@@ -51,7 +51,7 @@ def applications(base_path: str, cache: Path) -> tuple[RestApi, dict[str, Unary]
     logs = RequestLogs(metrics, 0)
     manager = ModelManager(options.manager(Flags(), cache, _warm_up, metrics))
     manager.set_models([ServedModel("default", base_path)])
-    plane = DataPlane(manager, lambda _: None, metrics, Limits())
+    plane = DataPlane(manager, lambda *_: None, metrics, Limits())
     rest = RestApi(plane, RestOptions(), logs)
     rest.started = True
     return rest, dict(prediction.methods(prediction.PredictionService(plane, logs), Guard()))  # type: ignore[arg-type]

@@ -9,14 +9,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from serving import options
 from serving.engine.base import Engine
 from serving.errors import ServingError, UserError
 from serving.flags import Flags
-from serving.inference.batching_options import BatchingOptions
+from serving.inference.batching_options import NATURAL, BatchingOptions
 from serving.inference.dataplane import DataPlane
-from serving.inference.warmup import warm_up
+from serving.inference.probe import joinable
+from serving.inference.runners import engine_of
+from serving.inference.warmup import samples, warm_up
 from serving.manager.manager import ModelManager
 from serving.manager.model_config import ServedModel, read_model_config, request_logging
 from serving.manager.state import Version, VersionState
@@ -71,6 +74,7 @@ class Server:
         self._guard = Guard(tokens, access_log, admins, flags.allow_remote_reload)
         self._metrics = Metrics()
         self._logs = RequestLogs(self._metrics, flags.request_log_max_megabytes << 20)
+        self._joinable: WeakKeyDictionary[Engine, frozenset[str]] = WeakKeyDictionary()
         self._manager = ModelManager(options.manager(flags, cache, self._prepare, self._metrics))
         self._plane = DataPlane(
             self._manager,
@@ -143,11 +147,16 @@ class Server:
             count = warm_up(engine, folder, self._flags.num_request_iterations_for_warmup, self._metrics)
             if count:
                 log.info("model %s: %d warm-up requests replayed from %s", model, count, folder)
+        self._joinable[engine] = joinable(engine, samples(folder))
 
-    def _batching_of(self, version: Version) -> BatchingOptions | None:
-        if self._batching is not None and self._flags.enable_per_model_batching_parameters:
-            return options.own_batching(version.cached or Path(version.source))
-        return self._batching
+    def _batching_of(self, version: Version, signature: str) -> BatchingOptions | None:
+        """Return the configured parameters; without any, requests are joined where each row is answered by itself."""
+        configured = self._batching
+        if configured is not None and self._flags.enable_per_model_batching_parameters:
+            configured = options.own_batching(version.cached or Path(version.source))
+        if configured is not None:
+            return configured
+        return NATURAL if signature in self._joinable.get(engine_of(version), ()) else None
 
     def _is_ready(self) -> bool:
         return not self._rest.draining and not self._manager.not_ready()

@@ -8,9 +8,17 @@ from serving.messages.dtypes import Array
 
 
 class Engine(Protocol):
-    """A loaded model. `run` may be called from several threads at once."""
+    """A loaded model. `run` may be called from several threads at once.
+
+    Attributes:
+        signatures: by name.
+        steady: the names of those whose run time follows from the shapes of the inputs (`operations.py`).
+        pure: the names of those of which a call leaves nothing behind.
+    """
 
     signatures: dict[str, Signature]
+    steady: frozenset[str]
+    pure: frozenset[str]
 
     @property
     def signature_defs(self) -> Mapping[str, Any]:

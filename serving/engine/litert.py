@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.engine.litert_file import stored_signatures
+from serving.engine.operations import is_pure, is_steady
 from serving.engine.signature import DEFAULT_SIGNATURE, PREDICT_METHOD, Signature, TensorSpec
 from serving.errors import Code, ServingError, invalid
 from serving.messages import dtypes
@@ -23,7 +24,7 @@ from serving.private import require
 
 require(
     Interpreter,
-    *("_interpreter", "_get_full_signature_list", "_get_tensor_details"),
+    *("_interpreter", "_get_full_signature_list", "_get_tensor_details", "_get_ops_details"),
     why="to run signatures without allocating all tensors on every call",
 )
 
@@ -47,6 +48,11 @@ class LiteRTModel:
         self.signature_defs: Mapping[str, Any] = {
             name: _definition(signature) for name, signature in self.signatures.items()
         }
+        operations = [detail["op_name"] for detail in first.interpreter._get_ops_details()]
+        # Only those of the first subgraph are listed; others belong to other signatures, or to loops and branches.
+        single = first.interpreter._interpreter.NumSubgraphs() == 1
+        self.steady = frozenset(self.signatures if single and all(map(is_steady, operations)) else ())
+        self.pure = frozenset(self.signatures if all(map(is_pure, operations)) else ())
         self._spare.append(first)
 
     def run(

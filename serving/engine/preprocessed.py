@@ -40,10 +40,17 @@ class PreprocessedModel:
             )
             for name, before in self._before.items()
         }
+        self.steady = self._both(first.steady, second.steady)
+        self.pure = self._both(first.pure, second.pure)
         self.signature_defs: Mapping[str, Any] = {
             name: _join(first.signature_defs[before], second.signature_defs[self._after[name]])
             for name, before in self._before.items()
         }
+
+    def _both(self, first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
+        return frozenset(
+            name for name, before in self._before.items() if before in first and self._after[name] in second
+        )
 
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], output_filter: Sequence[str] | None = None

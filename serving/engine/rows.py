@@ -33,6 +33,8 @@ class RowByRow:
             )
             for name, signature in engine.signatures.items()
         }
+        self.steady = engine.steady
+        self.pure = engine.pure
         self.signature_defs: Mapping[str, Any] = {
             name: _any_batch_definition(definition) for name, definition in engine.signature_defs.items()
         }

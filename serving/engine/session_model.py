@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
+from serving.engine.operations import is_pure, is_steady, signatures_of
 from serving.engine.signature import Signature, TensorSpec
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
@@ -34,6 +35,7 @@ class SavedModel:
     Attributes:
         path: the directory it was loaded from.
         signatures: its signatures by name.
+        steady, pure: see `Engine`.
         signature_defs: the SavedModel's own SignatureDefs, init op included, for GetModelMetadata.
     """
 
@@ -47,6 +49,8 @@ class SavedModel:
             for name, definition in meta_graph.signature_def.items()
             if name != INIT_SIGNATURE
         }
+        self.steady = signatures_of(meta_graph, is_steady) & self.signatures.keys()
+        self.pure = signatures_of(meta_graph, is_pure) & self.signatures.keys()
         self._session = session
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list[Any]]] = {}
         self._lock = threading.Lock()

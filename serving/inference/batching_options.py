@@ -29,6 +29,11 @@ class BatchingOptions:
         return self.max_batch_size
 
 
+#: How requests are joined where nothing is configured: none waits, and a large one runs by itself.
+NATURAL = BatchingOptions(max_batch_size=128)
+MOST_JOINED_ROWS = 32
+
+
 def read_batching(path: str) -> BatchingOptions:
     """Return the parameters of a BatchingParameters file.
 

@@ -58,7 +58,7 @@ class DataPlane:
 
     Args:
         manager: the models.
-        batching: returns the batching parameters of a version; None if its requests are not batched.
+        batching: returns the batching parameters of a version's signature; None if its requests are not joined.
         metrics: the metrics to update.
         limits: the limits of a request.
         check_methods: whether Classify and Regress require the signature's method name.
@@ -68,7 +68,7 @@ class DataPlane:
     def __init__(
         self,
         manager: ModelManager,
-        batching: Callable[[Version], BatchingOptions | None],
+        batching: Callable[[Version, str], BatchingOptions | None],
         metrics: Metrics,
         limits: Limits,
         *,
@@ -186,7 +186,7 @@ class DataPlane:
         )
         runner = self._runners.get(version, tuple(names))
         values = await runner.executor.run(
-            lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), deadline
+            lambda: guarded(lambda: engine.run_tensors(list(feeds.items()), fetches)), feeds, deadline
         )
         got = dict(zip(fetches, values, strict=True))
         self._count_examples(version, tensor)
@@ -232,14 +232,15 @@ class DataPlane:
         wanted: Sequence[str],
         deadline: float | None,
     ) -> dict[str, Array]:
-        runner = self._runners.get(version, (name,), batched=name)
+        runner = self._runners.get(version, (name,))
         started = time.perf_counter()
-        if runner.batcher is not None:
-            outputs = await runner.batcher.submit(feeds, wanted, deadline)
+        batcher = runner.batcher_for(feeds)
+        if batcher is not None:
+            outputs = await batcher.submit(feeds, wanted, deadline)
         else:
             engine = engine_of(version)
             outputs = await runner.executor.run(
-                lambda: guarded(lambda: engine.run(name, feeds, wanted)), deadline
+                lambda: guarded(lambda: engine.run(name, feeds, wanted)), feeds, deadline
             )
         self.metrics.runtime_latency.observe((time.perf_counter() - started) * 1e6, version.model, api, "TF1")
         return outputs

@@ -1,41 +1,62 @@
 """Runs a model's calls, on the event loop or in a thread.
 
 A call of a millisecond or less runs on the event loop itself: handing it to a thread would cost more than the call,
-and requests that arrive meanwhile simply queue. A longer one runs in a thread, so that the loop stays responsive.
-The duration is measured. Wall time includes waits for the GIL and for a core, which under load are longer than a
-small model's run: they are subtracted, or a model once moved to the threads would never return to the loop.
+and requests that arrive meanwhile simply queue. It must be certain to be one: the signature is steady
+(`engine/steady.py`), and rows of the same shapes, as many or more, have been as quick. All others run in a thread, so
+that the loop stays responsive.
+
+Wall time includes waits for the GIL and for a core, which under load are longer than a small model's run: they are
+subtracted, or a model once moved to the threads would never return to the loop.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from serving.errors import Code, ServingError
+from serving.messages.dtypes import Array
 
 Result = TypeVar("Result")
+#: The shape of a row of each input, and how many bytes of strings there are, as a power of two.
+RowShapes = tuple[object, ...]
 
 INLINE_SECONDS = 0.001
-_MEASURED_FIRST = 3
-_WEIGHT = 0.1
 _LOCK_WAITS = 4
+_MOST_SHAPES = 256
+_MOST_STRINGS = 1024
 
 
 class Executor:
-    """Runs the calls of one signature of one version."""
+    """Runs the calls of one signature of one version.
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    Args:
+        pool: the threads.
+        steady: whether the run time follows from the shapes of the inputs.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, *, steady: bool = False) -> None:
         self._pool = pool
-        self._mean = 0.0
-        self._calls = 0
+        self._steady = steady
+        self._quick: dict[RowShapes, int] = {}  # so many rows were quick
 
-    async def run(self, call: Callable[[], Result], deadline: float | None = None) -> Result:
+    def is_quick(self, inputs: Mapping[str, Array]) -> bool:
+        """Return whether a call with these inputs is certain to be quick."""
+        if not self._steady:
+            return False
+        measured = _measure(inputs)
+        return measured is not None and self._quick.get(measured[0], -1) >= measured[1]
+
+    async def run(
+        self, call: Callable[[], Result], inputs: Mapping[str, Array], deadline: float | None = None
+    ) -> Result:
         """Run a call and return its result.
 
         Args:
             call: what to run.
+            inputs: what it runs on.
             deadline: on the monotonic clock. When it passes, a running call continues but its result is discarded;
                 a call still waiting for a thread is never started, nor is one whose caller was cancelled.
 
@@ -44,9 +65,9 @@ class Executor:
         """
         if deadline is not None and time.monotonic() > deadline:
             raise expired()
-        if self._calls >= _MEASURED_FIRST and self._mean <= INLINE_SECONDS:
-            return self._timed(call)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, call)
+        if self.is_quick(inputs):
+            return self.run_here(call, inputs)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self.run_here, call, inputs)
         if deadline is None:
             return await future
         try:
@@ -55,18 +76,48 @@ class Executor:
         except TimeoutError:
             raise expired() from None
 
-    def _timed(self, call: Callable[[], Result]) -> Result:
-        started, busy = time.perf_counter(), time.thread_time()
-        try:
+    def run_here(self, call: Callable[[], Result], inputs: Mapping[str, Array]) -> Result:
+        """Run a call in this thread, and remember whether it was quick."""
+        if not self._steady:
             return call()
-        finally:
-            # At least the thread's own CPU time; the work of TensorFlow's threads shows only in the wall time.
-            waits = _LOCK_WAITS * sys.getswitchinterval()
-            took = max(time.perf_counter() - started - waits, time.thread_time() - busy)
-            self._calls += 1
-            # The very first call includes creating the callable and is not typical.
-            if self._calls > 1:
-                self._mean += (took - self._mean) * (_WEIGHT if self._mean else 1)
+        started, busy = time.perf_counter(), time.thread_time()
+        result = call()
+        # At least the thread's own CPU time; the work of TensorFlow's threads shows only in the wall time.
+        waits = _LOCK_WAITS * sys.getswitchinterval()
+        took = max(time.perf_counter() - started - waits, time.thread_time() - busy)
+        self._note(inputs, took)
+        return result
+
+    def _note(self, inputs: Mapping[str, Array], took: float) -> None:
+        measured = _measure(inputs)
+        if measured is None:
+            return
+        shapes, rows = measured
+        quick = self._quick.get(shapes, -1)
+        if took > INLINE_SECONDS:
+            if rows <= quick:
+                self._quick[shapes] = rows - 1
+        elif rows > quick:
+            if len(self._quick) >= _MOST_SHAPES:
+                self._quick.clear()
+            self._quick[shapes] = rows
+
+
+def _measure(inputs: Mapping[str, Array]) -> tuple[RowShapes, int] | None:
+    """Return the shapes of rows and their number; None if the inputs differ in it, or have very many strings."""
+    rows = -1
+    shapes: list[object] = []
+    for value in inputs.values():
+        shape = value.shape
+        if not shape or (rows >= 0 and shape[0] != rows):
+            return None
+        rows = shape[0]
+        shapes.append(shape[1:])
+        if value.dtype.kind == "O":
+            if value.size > _MOST_STRINGS:
+                return None
+            shapes.append(sum(map(len, value.ravel().tolist())).bit_length())
+    return (tuple(shapes), rows) if rows >= 0 else None
 
 
 def expired() -> ServingError:

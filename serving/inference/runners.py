@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from serving.engine.base import Engine
 from serving.errors import ServingError, from_engine
 from serving.inference.batching import Batcher
-from serving.inference.batching_options import BatchingOptions
+from serving.inference.batching_options import MOST_JOINED_ROWS, NATURAL, BatchingOptions
 from serving.inference.executor import Executor
 from serving.manager.state import Version
 from serving.messages.dtypes import Array
@@ -16,22 +16,45 @@ from serving.ops.metrics import Metrics
 
 
 class Runner:
-    """The executor and the batcher of a version's signature, or of several that run together."""
+    """The executor and the batcher of a version's signature, or of several that run together.
 
-    __slots__ = ("batcher", "executor")
+    Args:
+        executor: runs calls.
+        batcher: joins calls; None if they are not joined.
+        most_joined: the rows of the largest call that is joined; None if all are.
+    """
 
-    def __init__(self, executor: Executor, batcher: Batcher | None) -> None:
+    __slots__ = ("_batcher", "_most_joined", "executor")
+
+    def __init__(
+        self, executor: Executor, batcher: Batcher | None = None, most_joined: int | None = None
+    ) -> None:
         self.executor = executor
-        self.batcher = batcher
+        self._batcher = batcher
+        self._most_joined = most_joined
+
+    def batcher_for(self, inputs: Mapping[str, Array]) -> Batcher | None:
+        """Return the batcher if a call with these inputs is to be joined with others."""
+        if self._batcher is not None and self._most_joined is not None:
+            rows = {value.shape[0] if value.ndim else 0 for value in inputs.values()}
+            if len(rows) != 1 or not 0 < rows.pop() <= self._most_joined:
+                return None
+        return self._batcher
 
 
 class Runners:
-    """The runners of all versions; a version's runners are freed with it."""
+    """The runners of all versions; a version's runners are freed with it.
+
+    Args:
+        pool: the threads in which calls run.
+        batching: returns the batching parameters of a version's signature; None if its requests are not joined.
+        metrics: the metrics to update.
+    """
 
     def __init__(
         self,
         pool: ThreadPoolExecutor,
-        batching: Callable[[Version], BatchingOptions | None],
+        batching: Callable[[Version, str], BatchingOptions | None],
         metrics: Metrics,
     ) -> None:
         self._pool = pool
@@ -39,27 +62,33 @@ class Runners:
         self._metrics = metrics
         self._runners: WeakKeyDictionary[Version, dict[tuple[str, ...], Runner]] = WeakKeyDictionary()
 
-    def get(self, version: Version, signatures: tuple[str, ...], batched: str | None = None) -> Runner:
-        """Return the runner of a version's signatures; `batched` is the signature whose requests may be batched."""
+    def get(self, version: Version, signatures: tuple[str, ...]) -> Runner:
+        """Return the runner of a version's signature; several that run together are never joined with other calls."""
         runners = self._runners.get(version)
         if runners is None:
             runners = self._runners[version] = {}
         runner = runners.get(signatures)
         if runner is None:
-            runner = runners[signatures] = self._new(version, batched)
+            runner = runners[signatures] = self._new(version, signatures)
         return runner
 
-    def _new(self, version: Version, batched: str | None) -> Runner:
-        executor = Executor(self._pool)
-        options = self._batching(version) if batched is not None else None
-        if options is None or batched is None:
-            return Runner(executor, None)
-        engine, name = engine_of(version), batched
+    def _new(self, version: Version, signatures: tuple[str, ...]) -> Runner:
+        engine, name = engine_of(version), signatures[0]
+        executor = Executor(self._pool, steady=engine.steady >= set(signatures))
+        options = self._batching(version, name) if len(signatures) == 1 else None
+        if options is None:
+            return Runner(executor)
 
         async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
-            return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
+            return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)), feeds)
 
-        return Runner(executor, Batcher(options, run, self._metrics))
+        def run_now(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array] | None:
+            if not executor.is_quick(feeds):
+                return None
+            return executor.run_here(lambda: engine.run(name, feeds, wanted), feeds)
+
+        batcher = Batcher(options, run, self._metrics, run_now)
+        return Runner(executor, batcher, MOST_JOINED_ROWS if options is NATURAL else None)
 
 
 def engine_of(version: Version) -> Engine:

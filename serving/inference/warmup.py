@@ -3,6 +3,7 @@
 They are in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLogs, as in TensorFlow Serving.
 """
 
+import contextlib
 import time
 from itertools import islice
 from pathlib import Path
@@ -16,12 +17,14 @@ from serving.errors import Code, ServingError, invalid
 from serving.inference import examples as ex
 from serving.messages import tensors
 from serving.messages.calls import read_input
+from serving.messages.dtypes import Array
 from serving.messages.protos import prediction_log_pb2
 from serving.messages.tfrecord import RecordError, read_records
 from serving.ops.metrics import Metrics
 from serving.release.record import WARMUP_FILE
 
 MOST_RECORDS = 1000
+_MOST_SAMPLES = 32
 
 
 def warm_up(engine: Engine, folder: Path, iterations: int, metrics: Metrics) -> int:
@@ -49,6 +52,22 @@ def warm_up(engine: Engine, folder: Path, iterations: int, metrics: Metrics) -> 
     metrics.warmup_latency.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")
     metrics.warmup_records.add(str(folder), by=count)
     return count
+
+
+def samples(folder: Path) -> dict[str, list[dict[str, Array]]]:
+    """Return the inputs of a version's first Predict requests for warm-up, by signature; of a damaged file, less."""
+    path = folder / WARMUP_FILE
+    found: dict[str, list[dict[str, Array]]] = {}
+    if not path.is_file():
+        return found
+    with contextlib.suppress(RecordError, DecodeError, ServingError):
+        for data in islice(read_records(path), _MOST_SAMPLES):
+            entry = prediction_log_pb2.PredictionLog.FromString(data)
+            if entry.WhichOneof("log_type") == "predict_log":
+                request = entry.predict_log.request
+                inputs = {alias: tensors.to_array(proto, alias) for alias, proto in request.inputs.items()}
+                found.setdefault(request.model_spec.signature_name or DEFAULT_SIGNATURE, []).append(inputs)
+    return found
 
 
 def _replay(engine: Engine, path: Path, iterations: int) -> int:

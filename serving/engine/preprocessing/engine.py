@@ -25,7 +25,12 @@ class PreprocessingEngine:
     """
 
     def __init__(
-        self, feature: str, output: TensorSpec, function: Callable[[Sequence[bytes]], Array]
+        self,
+        feature: str,
+        output: TensorSpec,
+        function: Callable[[Sequence[bytes]], Array],
+        *,
+        is_steady: bool,
     ) -> None:
         self._feature = feature
         self._function = function
@@ -34,6 +39,8 @@ class PreprocessingEngine:
             name: Signature({alias: TensorSpec(f"{alias}:0", "DT_STRING", (None,))}, {feature: output})
             for name, alias in inputs.items()
         }
+        self.steady = frozenset(self.signatures if is_steady else ())
+        self.pure = frozenset(self.signatures)
         self.signature_defs: Mapping[str, Any] = {
             name: _definition(signature) for name, signature in self.signatures.items()
         }
@@ -101,7 +108,8 @@ def _image(spec: ImageSpec) -> PreprocessingEngine:
             return np.zeros((0, *spec.shape), np.float32)
         return np.stack([image.decode(_bytes(data, spec.feature), spec.shape) for data in batch])
 
-    return PreprocessingEngine(spec.feature, output, preprocess)
+    # A few bytes can be a picture of many pixels.
+    return PreprocessingEngine(spec.feature, output, preprocess, is_steady=False)
 
 
 def _text(spec: TextSpec, vocabulary: dict[str, int]) -> PreprocessingEngine:
@@ -114,7 +122,7 @@ def _text(spec: TextSpec, vocabulary: dict[str, int]) -> PreprocessingEngine:
             row[: len(words)] = words
         return padded
 
-    return PreprocessingEngine(spec.feature, output, preprocess)
+    return PreprocessingEngine(spec.feature, output, preprocess, is_steady=True)
 
 
 def _bytes(value: object, feature: str) -> bytes:

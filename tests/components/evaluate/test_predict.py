@@ -21,6 +21,7 @@ class Fixed:
 
     def __init__(self, answers: Sequence[Sequence[float]], names: Sequence[str] = ()) -> None:
         self.signatures: dict[str, Signature] = {}
+        self.steady = self.pure = frozenset[str]()
         self.signature_defs: dict[str, Any] = {}
         self._answers = np.array(answers, np.float32)
         self._at = 0

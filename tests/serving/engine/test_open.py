@@ -29,7 +29,10 @@ def test_equal_preprocessing_is_loaded_once_where_it_is_shared(
         signature = Signature({}, {}, "")
         definition = SimpleNamespace(signature_def=None)
         return SimpleNamespace(
-            signatures={DEFAULT_SIGNATURE: signature}, signature_defs={DEFAULT_SIGNATURE: definition}
+            steady=frozenset(),
+            pure=frozenset(),
+            signatures={DEFAULT_SIGNATURE: signature},
+            signature_defs={DEFAULT_SIGNATURE: definition},
         )
 
     monkeypatch.setattr(open, "_open_saved_model", fake)

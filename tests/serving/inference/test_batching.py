@@ -213,6 +213,64 @@ def test_a_request_without_rows_runs_alone_and_gets_an_empty_answer() -> None:
     assert sorted(len(batch) for batch in model.batches) == [0, 4]
 
 
+def test_each_request_is_answered_at_its_deadline_while_the_batch_runs() -> None:
+    model = Model(0.4)
+
+    async def main() -> None:
+        joined = batcher(model, max_batch_size=2)
+        started = time.monotonic()
+        late = [ask(joined, [n], deadline=started + 0.05) for n in range(2)]
+        queued = ask(joined, [7], deadline=started + 0.1)
+        patient = ask(joined, [8])
+        results = await asyncio.gather(*late, queued, return_exceptions=True)
+        assert time.monotonic() - started < 0.3
+        assert [type(error) for error in results] == [ServingError] * 3
+        assert await patient == [16]
+
+    asyncio.run(main())
+    assert [batch.tolist() for batch in model.batches] == [[0, 1], [8]]
+
+
+def test_one_client_alone_is_answered_at_once_and_company_together() -> None:
+    ran: list[int] = []
+
+    def now(inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+        ran.append(len(inputs["x"]))
+        return dict.fromkeys(wanted, inputs["x"] * 2)
+
+    async def main() -> None:
+        joined = Batcher(BatchingOptions(num_batch_threads=1), Model(), Metrics(), now)
+        for n in range(3):
+            assert await ask(joined, [n]) == [2 * n]
+        assert ran == [1, 1, 1]
+        together = await asyncio.gather(*(ask(joined, [n]) for n in range(4)))
+        assert together == [[0], [2], [4], [6]]
+        assert ran[3:] == [1, 3], "the first could not know of the others"
+        await asyncio.gather(*(ask(joined, [n]) for n in range(4)))
+        assert ran[5:] == [4]
+        assert await ask(joined, [5]) == await ask(joined, [5]) == [10]
+        assert ran[6:] == [1, 1]
+
+    asyncio.run(main())
+
+
+def test_a_quick_batch_that_fails_is_run_again_apart() -> None:
+    def now(inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+        if len(inputs["x"]) > 1:
+            raise ValueError("guilty")
+        return dict.fromkeys(wanted, inputs["x"])
+
+    async def main() -> list[Any]:
+        joined = Batcher(BatchingOptions(num_batch_threads=1), Picky(), Metrics(), now)
+        asked = [ask(joined, [n]) for n in (1, 2, -3, 4)]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    first, good, guilty, other = asyncio.run(main())
+    assert (first, good, other) == ([1], [4], [8])
+    assert isinstance(guilty, ServingError)
+    assert guilty.message == "negative: [-3]"
+
+
 def test_inputs_without_a_common_batch_are_refused() -> None:
     async def main() -> None:
         with pytest.raises(ServingError, match="at least one dimension"):
