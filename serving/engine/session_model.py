@@ -42,11 +42,7 @@ class SavedModel:
     ) -> None:
         self.path = path
         self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
-        self.signatures: dict[str, Signature] = {
-            name: _signature(definition)
-            for name, definition in meta_graph.signature_def.items()
-            if name != INIT_SIGNATURE
-        }
+        self.signatures = signatures_of(meta_graph)
         self._session = session
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list[Any]]] = {}
         self._lock = threading.Lock()
@@ -121,6 +117,15 @@ class SavedModel:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def signatures_of(meta_graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Signature]:
+    """Return the signatures of a SavedModel's graph by name."""
+    return {
+        name: _signature(definition)
+        for name, definition in meta_graph.signature_def.items()
+        if name != INIT_SIGNATURE
+    }
 
 
 def _make_callable(
