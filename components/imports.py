@@ -1,8 +1,8 @@
 """Which source files a module runs, found by reading import statements and without running any of them."""
 
 import ast
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent.parent
@@ -29,18 +29,19 @@ def our_modules(entries: Iterable[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     waiting = list(entries)
+    source = cache(_source)  # the same few hundred names thousands of times; another call may see other files
     for name in waiting:
-        if _source(name) is None:
+        if source(name) is None:
             raise ModuleNotFoundError(f"{name} is no module in {SOURCES}", name=name)
     while waiting:
         name = waiting.pop()
-        path = _source(name)
+        path = source(name)
         if name in found or path is None:
             continue
         found[name] = path
         waiting += [name.rpartition(".")[0]] if "." in name else []
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += (module for text in _names(path, package) if (module := _module_in(text)))
+        waiting += (module for text in _names(path, package) if (module := _module_in(text, source)))
     return dict(sorted(found.items()))
 
 
@@ -77,10 +78,10 @@ def _name_of(path: Path) -> str:
     return ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _module_in(text: str) -> str | None:
+def _module_in(text: str, source: Callable[[str], Path | None]) -> str | None:
     """Return the module of ours that a dotted name is, or is in (`components.train.run.run_fn`)."""
     while text:
-        if _source(text):
+        if source(text):
             return text
         text = text.rpartition(".")[0]
     return None

@@ -13,7 +13,7 @@ from components.raw import example_files, golden_examples, raw_inputs, text_of
 from pipeline.config import Config
 from serving.client import Client
 from serving.client.local import ServerError, own_server, serve, wait_until_ready
-from serving.engine.saved_model import load
+from serving.engine.saved_model import read_signatures
 from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.release.open import open_bucket
 
@@ -35,8 +35,7 @@ def demonstrate(config: Config, outputs: dict[str, dict[str, str]], folder: Path
         PredictError: the server refused a request.
     """
     files = example_files(outputs["Ingest"]["examples"], config.evaluation_split)
-    with load(Path(outputs["Trainer"]["model"]) / SERVING) as model:
-        signature = model.signatures[DEFAULT_SIGNATURE]
+    signature = read_signatures(Path(outputs["Trainer"]["model"]) / SERVING)[DEFAULT_SIGNATURE]
     real, _ = golden_examples(files, signature, config.serve.examples)
     sent = raw_inputs(real, signature)
     base = f"{open_bucket(config.push.bucket).url}/{config.model_name}"

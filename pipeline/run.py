@@ -1,5 +1,6 @@
 """One run from configuration to answer: what `python run_local.py` and `slipway run` do."""
 
+import gc
 import logging
 import os
 import shlex
@@ -24,6 +25,7 @@ from pipeline.config import Config
 from pipeline.progress import Progress, working
 from pipeline.quiet import prepare_tensorflow, quiet
 from pipeline.summary import Outcome, StageRecord, Summary, new_run_id, write_summary
+from serving.garbage import collect_seldom
 from serving.version import commit, version
 
 #: Exit codes by outcome: a script can tell a refused model from a broken run.
@@ -66,12 +68,14 @@ def run(config: Config, config_path: str, overrides: Sequence[str] = ()) -> int:
     folder = Path(config.runs) / run_id
     started, clock = datetime.now(), time.monotonic()
     prepare_tensorflow()
+    collect_seldom()
     with quiet(folder / "log.txt") as console:
         console.print(Text(f"slipway  {config.model_name}  {config_path}  log: {folder}/log.txt", "bold"))
         with working(console, "loading TensorFlow and TFX"):
             from pipeline import local
             from pipeline.graph import make_pipeline
 
+            gc.freeze()  # nothing of what is imported is ever freed
             pipeline = make_pipeline(config)
         result = local.Result()
         progress = Progress.of(console, local.stage_names(pipeline))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from serving.flags import parse
+from serving.garbage import collect_seldom
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.version:
         print(version_text())
         return 0
+    collect_seldom()
     import uvloop  # imported late, like all below, so that --help and --version are fast
 
     from serving.messages.text_config import ServerConfigError

@@ -35,7 +35,7 @@ ROOMS = {
     "rest": {"engine", "inference", "manager", "messages", "ops", "transport"},
     "rpc": {"engine", "inference", "manager", "messages", "ops", "transport"},
 }
-FOR_ALL = {"errors", "flags", "private", "process", "version"}
+FOR_ALL = {"errors", "flags", "garbage", "private", "process", "version"}
 
 
 def _folders(parent: Path) -> set[str]:

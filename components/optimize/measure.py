@@ -23,6 +23,7 @@ from components.optimize.table import Measured
 from components.optimize.worker import process_environment
 from serving.engine.base import Engine
 from serving.engine.signature import DEFAULT_SIGNATURE
+from serving.garbage import collect_seldom
 from serving.process import python_module
 from serving.release.digest import model_files
 
@@ -108,6 +109,7 @@ def _measured(folder: Path, times: dict[str, list[int]]) -> Measured:
 
 def main(arguments: Sequence[str]) -> None:
     """Load every release, wait for a line on stdin, time them at batch 1 and 32, write the nanoseconds."""
+    collect_seldom()
     from components.raw import raw_inputs, read_examples
     from serving.engine.open import EngineOptions, open_engine
 

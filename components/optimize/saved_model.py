@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.names import EXAMPLES_INPUT, EXAMPLES_SIGNATURE
 from components.optimize.parent import Parent, model_inputs
 from components.optimize.technique import InapplicableError, Technique, Work
-from components.train.export import export
+from components.train.export import export, features_layer
 from components.train.inputs import to_model_inputs
 from components.train.signatures import add_signatures, raw_specs
 from serving.engine.saved_model import load
@@ -44,11 +44,11 @@ def write_preprocessing(parent: Parent, target: Path) -> None:
     transform = tft.TFTransformOutput(parent.transform)
     raw_spec, lists = raw_specs(transform, parent.inputs)
     archive = tf_keras.export.ExportArchive()
-    archive.preprocess = transform.transform_features_layer()
+    preprocess = features_layer(transform, archive)
     names = list(model_inputs(parent))
 
     def transformed(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
-        features = to_model_inputs(archive.preprocess(raw))
+        features = to_model_inputs(preprocess(raw))
         return {name: features[name] for name in names}
 
     add_signatures(archive, raw_spec, transformed, lists)

@@ -19,6 +19,7 @@ from components.config import Section
 from components.optimize.config import OptimizeConfig
 from components.optimize.parent import Parent
 from components.push.config import PushFormat
+from serving.garbage import collect_seldom
 from serving.process import environment, python_module
 
 LOG = "log.txt"
@@ -105,6 +106,7 @@ def _read(folder: Path, chain: str) -> Built | None:
 
 def main(arguments: Sequence[str]) -> None:
     """Build the chains of a job, one after the other, recording each when it is done."""
+    collect_seldom()
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()

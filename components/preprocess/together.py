@@ -1,6 +1,8 @@
-"""One analysis for all columns: tf.Transform makes some ten Beam stages for each, and Beam's time is their square.
+"""What is done once for all columns and not once for each: a wide table would wait minutes for it.
 
-A `preprocessing_fn` that scales a thousand columns one by one, as all tutorials do, would wait minutes for them.
+tf.Transform makes some ten Beam stages for each analysis, and Beam's time is their square. A `preprocessing_fn` that
+scales a thousand columns one by one, as all tutorials do, gets one analysis for all of them. And tf.Transform traces
+the function a dozen times, writes what it traced, and loads that again, so that every operation has its price.
 """
 
 import logging
@@ -15,6 +17,20 @@ from tensorflow_transform import mappers
 #: What is behind scale_to_z_score, and behind scale_to_0_1 and scale_by_min_max.
 _SCALERS = ("_scale_to_z_score_internal", "_scale_by_min_max_internal")
 log = logging.getLogger("slipway.preprocess")
+
+
+def vectors(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make each [batch, 1] a vector; what has gaps or several values stays as it is."""
+    alike: dict[tf.DType, list[str]] = {}
+    for name, value in values.items():
+        if not isinstance(value, tf.SparseTensor) and value.shape.rank == 2 and value.shape[1] == 1:
+            alike.setdefault(value.dtype, []).append(name)
+    made = dict(values)
+    for names in alike.values():
+        # Two operations, where each column alone would be one (or four as [:, 0]).
+        joined = tf.concat([values[name] for name in names], axis=1) if len(names) > 1 else values[names[0]]
+        made |= zip(names, tf.unstack(joined, num=len(names), axis=1), strict=True)
+    return made
 
 
 @contextmanager

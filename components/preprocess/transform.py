@@ -11,7 +11,7 @@ from components.modules import load_function
 from components.preprocess import image, text
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.missing import fill, indicator
-from components.preprocess.together import scaled_together
+from components.preprocess.together import scaled_together, vectors
 from serving.errors import UserError
 
 _BUILT_IN = {"image": image.preprocessing_fn, "text": text.preprocessing_fn}
@@ -50,7 +50,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
         raise InputError(
             f"preprocessing_fn returns a feature {label!r}, which is the label's name; rename it"
         )
-    return {**outputs, label: _one_value(inputs[label])}
+    return {**outputs, **vectors({label: inputs[label]})}
 
 
 def raw_features(inputs: dict[str, Any], config: PreprocessConfig) -> dict[str, Any]:
@@ -63,10 +63,11 @@ def raw_features(inputs: dict[str, Any], config: PreprocessConfig) -> dict[str, 
     Raises:
         InputError: an indicator would have the name of an input.
     """
+    whole = vectors({name: inputs[name] for name in config.inputs if name not in config.missing})
     raw: dict[str, Any] = {}
     for name in config.inputs:
         policy = config.missing.get(name)
-        raw[name] = fill(name, inputs[name], policy) if policy else _one_value(inputs[name])
+        raw[name] = fill(name, inputs[name], policy) if policy else whole[name]
         if policy and policy.add_indicator:
             added = f"{name}_missing"
             if added in inputs:
@@ -104,9 +105,3 @@ def _call(function: Callable[..., Any], raw: dict[str, Any], module: str) -> dic
             f"It says: {root_cause(error)}"
         ) from error
     return outputs
-
-
-def _one_value(value: Any) -> Any:
-    """Make [batch, 1] a vector; what has gaps or several values stays as it is."""
-    dense = not isinstance(value, tf.SparseTensor) and value.shape.rank == 2 and value.shape[1] == 1
-    return tf.squeeze(value, 1) if dense else value  # [:, 0] would be four operations

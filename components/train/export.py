@@ -1,6 +1,6 @@
 """Export: one SavedModel that takes raw features, whatever the model is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,7 @@ def export(
     raw_spec, lists = raw_specs(transform, inputs)
     archive = keras_of(model).export.ExportArchive()
     archive.track(model)
-    preprocess = transform.transform_features_layer()
-    # The layer is always of tf_keras. Keras 3 saves what is attached to an inner object, tf_keras what is attached to
-    # the archive; attached to neither, the layer's tables would be missing from the SavedModel.
-    trackable = getattr(archive, "_tf_trackable", archive)
-    trackable.preprocess = preprocess
+    preprocess = features_layer(transform, archive)
 
     def answer(raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         probabilities = model(to_model_inputs(preprocess(raw)), training=False)
@@ -61,3 +57,22 @@ def export(
 
     add_signatures(archive, raw_spec, answer, lists)
     archive.write_out(str(target))
+
+
+def features_layer(transform: Any, archive: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Load the preprocessing, and let an ExportArchive save its tables.
+
+    Args:
+        transform: `tft.TFTransformOutput`.
+        archive: of either Keras.
+    """
+    layer = transform.transform_features_layer()
+    # The layer is always of tf_keras. Keras 3 saves what is attached to an inner object, tf_keras what is attached to
+    # the archive; attached to neither, the layer's tables would be missing from the SavedModel. What holds them is
+    # attached, if tf.Transform has it: with the layer itself, tf_keras saves functions to call it, a second's work for
+    # a wide table.
+    trackable = getattr(archive, "_tf_trackable", archive)
+    trackable.preprocess = getattr(layer, "_saved_model_loader_tracked_dict", layer)
+    # A graph is only called, so that there is no Python to convert to one.
+    called: Callable[[dict[str, Any]], dict[str, Any]] = tf.autograph.experimental.do_not_convert(layer)
+    return called

@@ -65,7 +65,7 @@ def is_pure(operation: str) -> bool:
     return not operation.startswith(_CHANGING) or operation in _HARMLESS
 
 
-def signatures_of(meta_graph: Any, judge: Judge) -> frozenset[str]:
+def signatures_with(meta_graph: Any, judge: Judge) -> frozenset[str]:
     """Return the names of a MetaGraphDef's signatures whose outputs are computed by such operations alone."""
     graph = meta_graph.graph_def
     nodes = {node.name: node for node in graph.node}

@@ -13,7 +13,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.saved_model import loader_impl
 
-from serving.engine.session_model import INIT_SIGNATURE, SavedModel
+from serving.engine.session_model import INIT_SIGNATURE, SavedModel, signatures_of
+from serving.engine.signature import Signature
 from serving.errors import UserError
 from serving.messages.dtypes import Array
 
@@ -64,6 +65,15 @@ def load(
         session.close()
         raise
     return SavedModel(directory, session, meta_graph)
+
+
+def read_signatures(path: str | Path, tags: Iterable[str] = ("serve",)) -> dict[str, Signature]:
+    """Return the signatures of the SavedModel in a directory by name, without loading it.
+
+    Raises:
+        SavedModelError: there is no SavedModel, or none with those tags.
+    """
+    return signatures_of(_read_meta_graph(Path(path), set(tags)))
 
 
 def _read_meta_graph(directory: Path, tags: set[str]) -> meta_graph_pb2.MetaGraphDef:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.engine.operations import is_pure, is_steady, signatures_of
+from serving.engine.operations import is_pure, is_steady, signatures_with
 from serving.engine.signature import Signature, TensorSpec
 from serving.messages import dtypes
 from serving.messages.dtypes import Array
@@ -44,13 +44,9 @@ class SavedModel:
     ) -> None:
         self.path = path
         self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
-        self.signatures: dict[str, Signature] = {
-            name: _signature(definition)
-            for name, definition in meta_graph.signature_def.items()
-            if name != INIT_SIGNATURE
-        }
-        self.steady = signatures_of(meta_graph, is_steady) & self.signatures.keys()
-        self.pure = signatures_of(meta_graph, is_pure) & self.signatures.keys()
+        self.signatures = signatures_of(meta_graph)
+        self.steady = signatures_with(meta_graph, is_steady) & self.signatures.keys()
+        self.pure = signatures_with(meta_graph, is_pure) & self.signatures.keys()
         self._session = session
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list[Any]]] = {}
         self._lock = threading.Lock()
@@ -125,6 +121,15 @@ class SavedModel:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def signatures_of(meta_graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Signature]:
+    """Return the signatures of a SavedModel's graph by name."""
+    return {
+        name: _signature(definition)
+        for name, definition in meta_graph.signature_def.items()
+        if name != INIT_SIGNATURE
+    }
 
 
 def _make_callable(

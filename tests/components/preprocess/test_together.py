@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -10,7 +11,7 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform import analyzer_nodes, mappers
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from components.preprocess.together import scaled_together
+from components.preprocess.together import scaled_together, vectors
 
 SPEC = {
     "a": tf.io.FixedLenFeature([], tf.float32),
@@ -103,3 +104,34 @@ def test_without_the_private_functions_tf_transform_scales_one_by_one(
     with scaled_together({name: tf.constant([1.0, 2.0]) for name in "ab"}):
         assert mappers._scale_to_z_score_internal is kept
     assert "lacks ['_scale_by_min_max_internal']: columns are analyzed one by one" in caplog.text
+
+
+def test_single_values_become_vectors_in_two_operations_for_each_type() -> None:
+    columns: dict[str, Any] = {f"c{i}": tf.constant([[float(i)], [i + 0.5]]) for i in range(20)}
+    columns |= {"n": tf.constant([[7], [8]], tf.int64), "m": tf.constant([[1], [2]], tf.int64)}
+    others = {
+        "text": tf.constant([["a"], ["b"]]),
+        "pair": tf.constant([[1.0, 2.0], [3.0, 4.0]]),
+        "gap": tf.SparseTensor([[0, 0]], [1.0], [2, 1]),
+    }
+    operations: list[int] = []
+
+    def trace() -> dict[str, Any]:
+        given = {**columns, **others}
+        constants = {name: tf.identity(value) for name, value in given.items() if name != "gap"}
+        before = len(tf.compat.v1.get_default_graph().get_operations())
+        made = vectors({**constants, "gap": others["gap"]})
+        operations.append(len(tf.compat.v1.get_default_graph().get_operations()) - before)
+        assert list(made) == [*constants, "gap"]
+        assert all(made[name].shape.as_list() == [2] for name in (*columns, "text"))
+        return made
+
+    made = tf.function(trace)()
+    for name, value in columns.items():
+        np.testing.assert_array_equal(made[name].numpy(), value.numpy()[:, 0], name)
+    assert made["text"].numpy().tolist() == [b"a", b"b"]
+    assert made["pair"].numpy().tolist() == others["pair"].numpy().tolist()
+    assert isinstance(made["gap"], tf.SparseTensor)
+    assert operations[0] <= 8, (
+        "an axis, a concatenation and a split for floats and integers, and a split for text"
+    )

@@ -55,6 +55,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_runs_signatures(model_dir: Path) -> None:
     with saved_model.load(model_dir) as model:
         assert set(model.signatures) == {"serving_default", "lookup"}
+        assert saved_model.read_signatures(model_dir) == model.signatures, "read without loading"
         spec = model.signatures["serving_default"].inputs["x"]
         assert (spec.dtype, spec.shape, spec.numpy_dtype) == ("DT_FLOAT", (None,), np.dtype(np.float32))
         answer = model.run("serving_default", {"x": np.array([1, 2], np.float32)})
