@@ -126,7 +126,7 @@ class Server:
             await asyncio.gather(*ends)
             for task in tasks:
                 task.cancel()
-            self._plane.close()
+            await self._plane.close()
             await asyncio.to_thread(self._manager.stop)
             await asyncio.to_thread(self._logs.close)
 

@@ -26,14 +26,15 @@ FORBIDDEN = {
 ROOMS = {
     "transport": set(),
     "messages": set(),
+    "offload": set(),
     "release": set(),
     "engine": {"messages", "release"},
     "ops": {"messages", "release", "transport"},
     "manager": {"engine", "messages", "ops", "release"},
     "client": {"engine", "messages"},
-    "inference": {"engine", "manager", "messages", "ops", "release"},
-    "rest": {"engine", "inference", "manager", "messages", "ops", "transport"},
-    "rpc": {"engine", "inference", "manager", "messages", "ops", "transport"},
+    "inference": {"engine", "manager", "messages", "offload", "ops", "release"},
+    "rest": {"engine", "inference", "manager", "messages", "offload", "ops", "transport"},
+    "rpc": {"engine", "inference", "manager", "messages", "offload", "ops", "transport"},
 }
 FOR_ALL = {"errors", "flags", "garbage", "private", "process", "version"}
 

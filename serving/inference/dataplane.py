@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from serving.engine.signature import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD, Signature
 from serving.errors import Code, ServingError, invalid
@@ -21,6 +22,7 @@ from serving.manager.manager import ModelManager
 from serving.manager.state import Status, Version
 from serving.messages.calls import Classifications, Regressions
 from serving.messages.dtypes import Array
+from serving.offload.offload import Offload
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
 
@@ -79,7 +81,9 @@ class DataPlane:
         self.metrics = metrics
         self.limits = limits
         self._check_methods = check_methods
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="model-run")
+        parallel = threads or os.cpu_count() or 1
+        self.offload = Offload(parallel)
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="model-run")
         self._runners = Runners(self._pool, batching, metrics)
 
     def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
@@ -141,7 +145,7 @@ class DataPlane:
         wanted = ex.classify_outputs(signature)
         self._count_examples(version, tensor)
         outputs = await self._run(version, name, "Classify", {ex.INPUTS: tensor}, wanted, deadline)
-        return ex.classifications(outputs, len(tensor))
+        return await self.offload.by_size(len(tensor), ex.classifications, outputs, len(tensor))
 
     async def regress(
         self, version: Version, signature_name: str, tensor: Array, deadline: float | None = None
@@ -153,7 +157,7 @@ class DataPlane:
         wanted = ex.regress_outputs(signature)
         self._count_examples(version, tensor)
         outputs = await self._run(version, name, "Regress", {ex.INPUTS: tensor}, wanted, deadline)
-        return ex.regressions(outputs, len(tensor))
+        return await self.offload.by_size(len(tensor), ex.regressions, outputs, len(tensor))
 
     async def multi_inference(
         self, version: Version, tasks: Sequence[tuple[str, str]], tensor: Array, deadline: float | None = None
@@ -193,8 +197,8 @@ class DataPlane:
         results: list[Classifications | Regressions] = []
         for (signature, wanted), (_, method) in zip(chosen, tasks, strict=True):
             outputs = {alias: got[signature.outputs[alias].tensor_name] for alias in wanted}
-            read = ex.classifications if method == CLASSIFY_METHOD else ex.regressions
-            results.append(read(outputs, len(tensor)))
+            read: Callable[..., Any] = ex.classifications if method == CLASSIFY_METHOD else ex.regressions
+            results.append(await self.offload.by_size(len(tensor), read, outputs, len(tensor)))
         return results
 
     def count_request(self, model: str, code: Code) -> None:
@@ -219,8 +223,9 @@ class DataPlane:
             raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {ref.name}")
         return statuses
 
-    def close(self) -> None:
-        """Stop the threads."""
+    async def close(self) -> None:
+        """Stop the threads and processes."""
+        await self.offload.close()
         self._pool.shutdown(cancel_futures=True)
 
     async def _run(

@@ -6,18 +6,16 @@ import time
 from dataclasses import dataclass
 
 from serving.engine.signature import DEFAULT_SIGNATURE
-from serving.errors import HTTP_STATUS, Code, ServingError, invalid
+from serving.errors import HTTP_STATUS, Code, ServingError
 from serving.inference.dataplane import DataPlane
+from serving.inference.examples import INPUTS
 from serving.inference.runners import engine_of
-from serving.messages.calls import to_tensor
 from serving.ops import metrics
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.ops.request_log import RequestLogs
-from serving.rest import decode, encode, log_entries, metadata, routes
-from serving.rest.body import read_body
-from serving.rest.document import Body
-from serving.rest.example_json import read_examples
+from serving.rest import encode, log_entries, metadata, routes
+from serving.rest.read import Reader
 from serving.transport.http1.message import JSON, Answer, Request
 from serving.version import version as own_version
 
@@ -72,6 +70,7 @@ class RestApi:
         access_log: AccessLog | None = None,
     ) -> None:
         self._plane = plane
+        self._reader = Reader(plane.offload, plane.limits.body_bytes)
         self._options = options
         self._logs = logs
         self._tokens = tokens
@@ -122,7 +121,7 @@ class RestApi:
         call = _Call(time.monotonic())
         try:
             route = self._route(request, call)
-            body = await self._call(route, read_body(request, self._plane.limits.body_bytes), call)
+            body = await self._call(route, request, call)
         except asyncio.CancelledError:
             if not request.abandoned:
                 raise
@@ -169,38 +168,40 @@ class RestApi:
             took = time.monotonic() - call.started
             self._access_log.rest(request, answer.status, took, len(answer.body), call)
 
-    async def _call(self, route: routes.Route, data: bytes, call: _Call) -> bytes:
+    async def _call(self, route: routes.Route, request: Request, call: _Call) -> bytes:
         deadline = call.started + self._options.timeout_seconds
-        document = Body(data)
-        name = document.signature_name
-        with self._plane.version(route.ref) as version:
+        plane, model, method = self._plane, route.ref.name, route.method
+        document = self._reader.document(request)
+        if document is not None:
+            _ = (
+                document.signature_name
+            )  # TensorFlow Serving, too, reads the document before it looks for the model
+        with plane.version(route.ref) as version:
             call.version = version.number
-            if route.method == "predict":
-                key = name or DEFAULT_SIGNATURE
-                signature = engine_of(version).signatures.get(key)
-                if signature is None:
-                    raise invalid(f'Serving signature name: "{key}" not found in signature def')
-                inputs, by_row = decode.predict_inputs(document, signature, name)
-                # Thousands of small lists, which must not reach the collector's older generations while waiting.
-                del document
-                outputs = await self._plane.predict(version, name, inputs, (), deadline)
-                if self._logs.wants(version.model):
-                    entry = log_entries.predict(version.model, version.number, key, inputs, outputs)
-                    self._logs.put(version.model, entry)
-                return encode.prediction(outputs, by_row=by_row)
-            examples, context = read_examples(document.document)
-            tensor = to_tensor(examples, context)
-            if route.method == "classify":
-                classes = await self._plane.classify(version, name, tensor, deadline)
-                if self._logs.wants(version.model):
-                    entry = log_entries.classify(version.model, version.number, name, tensor, classes)
-                    self._logs.put(version.model, entry)
-                return encode.classify(classes)
-            values = await self._plane.regress(version, name, tensor, deadline)
-            if self._logs.wants(version.model):
-                entry = log_entries.regress(version.model, version.number, name, tensor, values)
-                self._logs.put(version.model, entry)
-            return encode.regress(values)
+            signatures = engine_of(version).signatures
+            asked = await self._reader.read(document, request, method, signatures, deadline)
+            # Thousands of small lists, which must not reach the collector's older generations while waiting.
+            del document
+            name, inputs = asked.signature_name, asked.inputs
+            logged = self._logs.wants(model)
+            if method == "predict":
+                outputs = await plane.predict(version, name, inputs, (), deadline)
+                if logged:
+                    key = name or DEFAULT_SIGNATURE
+                    self._logs.put(model, log_entries.predict(model, version.number, key, inputs, outputs))
+                size = sum(value.size for value in outputs.values())
+                return await plane.offload.by_size(size, encode.prediction, outputs, asked.by_row)
+            tensor = inputs[INPUTS]
+            if method == "classify":
+                classes = await plane.classify(version, name, tensor, deadline)
+                if logged:
+                    self._logs.put(model, log_entries.classify(model, version.number, name, tensor, classes))
+                size = sum(map(len, classes.rows))
+                return await plane.offload.by_size(size, encode.classify, classes)
+            values = await plane.regress(version, name, tensor, deadline)
+            if logged:
+                self._logs.put(model, log_entries.regress(model, version.number, name, tensor, values))
+            return await plane.offload.by_size(len(values.values), encode.regress, values)
 
 
 def health(path: str, api: RestApi) -> Answer:
@@ -212,5 +213,5 @@ def health(path: str, api: RestApi) -> Answer:
     missing = api.missing()
     ready = api.started and not api.draining and not missing
     state = "ready" if ready else "draining" if api.draining else "waiting"
-    body = encode.dump({"status": state, "models_without_version": missing}, {})
+    body = encode.dump({"status": state, "models_without_version": missing})
     return Answer(200 if ready else 503, body, JSON)

@@ -15,8 +15,10 @@ from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.messages.missing import filled, is_mark
 from serving.rest.document import Body
-from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor
+from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor, tensor_of_plain
 from serving.rest.values import debug_string
+
+_AT_ONCE = 4096
 
 
 def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
@@ -27,25 +29,28 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
     """
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
-    if body.known and len(signature.inputs) == 1:
-        ((alias, spec),) = signature.inputs.items()
-        value = _known_numbers(body, spec.dtype)
-        if value is not None:
-            return {alias: value}, body.known[0] == "instances"
+    known = known_inputs(body, signature)
+    if known is not None and body.known:
+        return known, body.known[0] == "instances"
     inputs, by_row = _from_document(body, signature, name)
     if len(inputs) == 1 and len(body.document) == 1 and body.plain:
         ((key, listed),) = body.document.items()
-        ((alias, value),) = inputs.items()
+        (value,) = inputs.values()
         if isinstance(listed, list) and value.dtype.kind in "iuf" and value.size:
             body.remember(key, value.shape)
     return inputs, by_row
 
 
-def _known_numbers(body: Body, dtype: str) -> Array | None:
-    if dtype not in FLOATS and dtype not in INTEGERS:
+def known_inputs(body: Body, signature: Signature) -> dict[str, Array] | None:
+    """Return the tensor of a body that is a known list of numbers; None if it is not, or is for several inputs."""
+    if not body.known or len(signature.inputs) != 1:
         return None
-    numbers = body.numbers(integers=dtype in INTEGERS)
-    return None if numbers is None else _fitted(numbers, dtype)
+    ((alias, spec),) = signature.inputs.items()
+    if spec.dtype not in FLOATS and spec.dtype not in INTEGERS:
+        return None
+    numbers = body.numbers(integers=spec.dtype in INTEGERS)
+    value = None if numbers is None else _fitted(numbers, spec.dtype)
+    return None if value is None else {alias: value}
 
 
 def _from_document(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
@@ -114,15 +119,31 @@ def _from_rows(instances: list[Any], signature: Signature, *, plain: bool) -> di
 
 
 def _stack(items: list[Any], dtype: str, key: str) -> Array:
-    """Stack rows, each of which must be a tensor of the same shape as the first."""
+    """Stack rows, each of which must be a tensor of the same shape as the first.
+
+    Only where something is wrong, or unusual, are values looked at one by one.
+    """
+    parts: list[Array] = []
+    for start in range(0, len(items), _AT_ONCE):
+        some = items[start : start + _AT_ONCE]
+        part = tensor_of_plain(some, dtype)
+        if part is None or (parts and part.shape[1:] != parts[0].shape[1:]):
+            first = parts[0][0] if parts else None
+            part = _stack_one_by_one(some, dtype, key, start, first)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _stack_one_by_one(items: list[Any], dtype: str, key: str, start: int, first: Array | None) -> Array:
     rows: list[Array] = []
-    for position, item in enumerate(items):
+    for position, item in enumerate(items, start):
         try:
             row = tensor(item, dtype)
-            if rows and row.size != rows[0].size:
-                raise invalid(f"Expecting tensor size: {rows[0].size} but got: {row.size}")
-            if rows and row.shape != rows[0].shape:
-                raise invalid(f"Expecting shape {_shape(rows[0])} but got: {_shape(row)}")
+            first = row if first is None else first
+            if row.size != first.size:
+                raise invalid(f"Expecting tensor size: {first.size} but got: {row.size}")
+            if row.shape != first.shape:
+                raise invalid(f"Expecting shape {_shape(first)} but got: {_shape(row)}")
         except ServingError as error:
             raise ServingError(
                 error.code,

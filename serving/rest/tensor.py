@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.rest.values import debug_string, type_name
 
+_AT_ONCE = 4096
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")
 #: One less than numpy has, because rows are stacked.
 MOST_DIMENSIONS = 63
@@ -45,13 +47,7 @@ def tensor(value: Any, dtype: str) -> Array:
         )
     flat: list[Any] = []
     _fill(value, 0, dtype, shape, flat)
-    if dtype == "DT_STRING":
-        strings = np.empty(len(flat), dtype=object)
-        strings[:] = flat
-        return strings.reshape(shape)
-    with np.errstate(over="ignore"):
-        wide = np.array(flat, dtype=np.int64) if dtype in ("DT_INT8", "DT_INT16", "DT_UINT8") else flat
-        return np.asarray(wide).astype(dtypes.NUMPY[dtype]).reshape(shape)
+    return _made(flat, dtype, shape)
 
 
 def _fill(value: Any, level: int, dtype: str, shape: list[int], flat: list[Any]) -> None:
@@ -71,8 +67,55 @@ def _fill(value: Any, level: int, dtype: str, shape: list[int], flat: list[Any])
             f"Encountered list at unexpected size: {len(value)} at level: {level} "
             f"expected size: {shape[level]}"
         )
-    for item in value:
-        _fill(item, level + 1, dtype, shape, flat)
+    if level + 1 < rank:
+        for item in value:
+            _fill(item, level + 1, dtype, shape, flat)
+        return
+    for start in range(0, len(value), _AT_ONCE):
+        some = value[start : start + _AT_ONCE]
+        if (plain := _plain(some, dtype)) is not None:
+            flat.extend(plain)
+        else:
+            for item in some:
+                _fill(item, rank, dtype, shape, flat)
+
+
+def tensor_of_plain(values: list[Any], dtype: str) -> Array | None:
+    """Return the tensor of rows that are plain values, or equal lists of them; None if they are anything else."""
+    shape = [len(values)]
+    while values and isinstance(values[0], list):
+        shape.append(len(values[0]))
+        if len(shape) > MOST_DIMENSIONS or set(map(type, values)) != {list} or len(set(map(len, values))) > 1:
+            return None
+        values = list(chain.from_iterable(values))
+    plain = _plain(values, dtype)
+    return None if plain is None else _made(plain, dtype, shape)
+
+
+def _plain(values: list[Any], dtype: str) -> list[Any] | None:
+    """Return values as they go into a tensor if all are of its type, and none needs a second look; else None."""
+    kinds = set(map(type, values))
+    if dtype == "DT_STRING" and kinds == {str}:
+        try:
+            return [text.encode("utf-8", "surrogateescape") for text in values]
+        except UnicodeEncodeError:
+            return None
+    if dtype in INTEGERS and kinds == {int}:
+        low, high = INTEGERS[dtype]
+        return values if low <= min(values) and max(values) <= high else None
+    if (dtype in FLOATS and kinds and kinds <= {int, float}) or (dtype == "DT_BOOL" and kinds == {bool}):
+        return values
+    return None
+
+
+def _made(flat: list[Any], dtype: str, shape: list[int]) -> Array:
+    if dtype == "DT_STRING":
+        strings = np.empty(len(flat), dtype=object)
+        strings[:] = flat
+        return strings.reshape(shape)
+    with np.errstate(over="ignore"):
+        wide = np.array(flat, dtype=np.int64) if dtype in ("DT_INT8", "DT_INT16", "DT_UINT8") else flat
+        return np.asarray(wide).astype(dtypes.NUMPY[dtype]).reshape(shape)
 
 
 def _scalar(value: Any, dtype: str) -> Any:

@@ -1,0 +1,1 @@
+"""What leaves the event loop: large work in processes of its own, or in threads."""

@@ -1,0 +1,68 @@
+"""A worker process: reads jobs from its standard input, writes results to its standard output.
+
+A job is a function with its arguments, pickled, and the bytes that the function is for. Only our own server writes
+here.
+"""
+
+import os
+import pickle
+import resource
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO
+
+from serving.errors import Code, ServingError
+
+LENGTH = struct.Struct("<QQ")
+#: So much address space a worker may use: a document of 100 MB can stand for far more than that.
+_MOST_MEMORY = 4 << 30
+#: A worker that needed more than this ends after its answer, as the memory would never come back.
+_RETIRES_AT = 512 << 20
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    # Whatever prints, prints to standard error: standard output is for results.
+    with os.fdopen(os.dup(0), "rb") as source, os.fdopen(os.dup(1), "wb") as sink:
+        os.dup2(2, 1)
+        while head := source.read(LENGTH.size):
+            call_size, data_size = LENGTH.unpack(head)
+            result = _run(source, call_size, data_size)
+            retires = _most_memory() > _RETIRES_AT
+            sink.write(LENGTH.pack(len(result), retires))
+            sink.write(result)
+            sink.flush()
+            if retires:
+                return
+
+
+def _most_memory() -> int:
+    """Return the most memory that this process has had, in bytes; getrusage would count its parent's too."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
+
+def _run(source: BinaryIO, call_size: int, data_size: int) -> bytes:
+    """Return the pickled outcome: the result, or the code and message of an error."""
+    outcome: Any
+    try:
+        function, arguments = pickle.loads(source.read(call_size))
+        data = source.read(data_size)
+        outcome = (None, function(data, *arguments))
+        del data
+        return pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+    except ServingError as error:
+        outcome = (error.code, error.message)
+    except MemoryError:
+        outcome = (Code.RESOURCE_EXHAUSTED, "the request needs more memory than the server gives to one")
+    except Exception as error:
+        outcome = (Code.INTERNAL, f"internal server error: {type(error).__name__}")
+        print(f"a worker failed: {error!r}", file=sys.stderr, flush=True)
+    return pickle.dumps(outcome)
+
+
+if __name__ == "__main__":
+    main()
