@@ -219,10 +219,6 @@ class DataPlane:
             raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {ref.name}")
         return statuses
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._pool.shutdown(cancel_futures=True)
-
     async def _run(
         self,
         version: Version,

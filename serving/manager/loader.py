@@ -1,5 +1,6 @@
 """Loads one version: fetches and verifies it, opens it, and warms it up."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,8 +54,11 @@ def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
     cached = None
     try:
         if is_remote(source):
-            bucket, folder_name = split_url(source.rpartition("/")[0])
-            cached = fetch(bucket, folder_name, number, options.cache / model / str(number))
+            base = source.rpartition("/")[0]
+            bucket, folder_name = split_url(base)
+            # A load that hangs may still come to its end when the model is already somewhere else.
+            place = hashlib.sha256(base.encode()).hexdigest()[:16]
+            cached = fetch(bucket, folder_name, number, options.cache / model / place / str(number))
         folder = cached or Path(source)
         if cached is None and (folder / RELEASE_FILE).is_file():
             check_release(folder, source)
@@ -70,6 +74,13 @@ def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
         if cached:
             shutil.rmtree(cached, ignore_errors=True)
         raise as_serving_error(error) from error
+
+
+def unload(engine: Engine, cached: Path | None) -> None:
+    """Free an engine, and delete the copy of the version that was fetched for it, if any."""
+    engine.close()
+    if cached:
+        shutil.rmtree(cached, ignore_errors=True)
 
 
 def as_serving_error(error: Exception) -> ServingError:
