@@ -29,12 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Neither the loop nor the interpreter is closed: both wait for threads, among them those of calls that go on.
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
+    code = 0
     try:
         loop.run_until_complete(run(flags))
     except (ServerConfigError, StartError) as error:
         print(error, file=sys.stderr, flush=True)
-        end(255)
-    end(0)
+        code = 255
+    except Exception:
+        logging.getLogger("slipway.server").exception("internal server error")
+        code = 1
+    end(code)
 
 
 def version_text() -> str:

@@ -1,12 +1,13 @@
 """The executor of each signature of each version, and its batcher if batching is on."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from serving.engine.base import Engine
-from serving.errors import ServingError, from_engine
+from serving.errors import Code, ServingError, from_engine
 from serving.inference.batching import Batcher
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.executor import Executor
@@ -54,9 +55,13 @@ class Runners:
         options = self._batching(version) if batched is not None else None
         if options is None or batched is None:
             return Runner(executor, None)
-        engine, name = engine_of(version), batched
+        # The runners last as long as the version's status, which is longer than the engine may last.
+        held, name = weakref.ref(engine_of(version)), batched
 
         async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+            engine = held()
+            if engine is None:  # everybody who asked has left
+                raise ServingError(Code.UNAVAILABLE, "the version has been unloaded")
             return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)))
 
         return Runner(executor, Batcher(options, run, self._metrics))

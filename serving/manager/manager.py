@@ -17,7 +17,7 @@ from serving.engine.base import Engine
 from serving.errors import Code, ServingError
 from serving.manager import labels, plan
 from serving.manager.configuration import Configuration
-from serving.manager.loader import Loaded, as_serving_error, load, unload
+from serving.manager.loader import Loaded, as_serving_error, give_back_memory, load, unload
 from serving.manager.model import Model
 from serving.manager.model_config import ServedModel, validate
 from serving.manager.options import ManagerOptions
@@ -215,6 +215,8 @@ class ModelManager:
             self._wake()
         if loaded and replaced:
             unload(loaded.engine, loaded.cached)
+        elif not loaded:
+            give_back_memory()
 
     def _failed(self, version: Version, error: ServingError) -> None:
         seconds = max(0.0, self._options.retry_seconds)
