@@ -50,7 +50,7 @@ def applications(base_path: str, cache: Path) -> tuple[RestApi, dict[str, Unary]
     metrics = Metrics()
     logs = RequestLogs(metrics, 0)
     manager = ModelManager(options.manager(Flags(), cache, _warm_up, metrics))
-    manager.set_models([ServedModel("default", base_path)])
+    manager.set_models([ServedModel("default", base_path)]).result()
     plane = DataPlane(manager, lambda *_: None, metrics, Limits())
     rest = RestApi(plane, RestOptions(), logs)
     rest.started = True

@@ -10,7 +10,7 @@ IGNORED = {
     "mixed_precision": "models run as they were exported",
     "num_tflite_pools": "LiteRT interpreters are created as needed",
     "num_tflite_interpreters_per_pool": "LiteRT interpreters are created as needed",
-    "num_unload_threads": "versions are unloaded one at a time",
+    "num_unload_threads": "each version is unloaded in a thread of its own",
     "per_process_gpu_memory_fraction": "models run on the CPU",
     "platform_config_file": "the only platform is tensorflow",
     "remove_unused_fields_from_bundle_metagraph": "unused fields are never kept",

@@ -1,8 +1,11 @@
-"""Runs our own Python modules as separate processes."""
+"""Runs our own Python modules as separate processes, and ends this one."""
 
+import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 _SOURCES = Path(__file__).resolve().parent.parent
 
@@ -20,3 +23,18 @@ def environment(**more: str) -> dict[str, str]:
     """Return this process's environment, changed so that a child imports our modules from the same place."""
     paths = [str(_SOURCES), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), **more}
+
+
+def end(code: int) -> NoReturn:
+    """End this process without waiting for its threads, as `sys.exit` would for those of a ThreadPoolExecutor."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
+def end_after(seconds: float, code: int) -> None:
+    """End this process in so many seconds, if it is still there, whatever its threads wait for."""
+    timer = threading.Timer(seconds, os._exit, [code])
+    timer.daemon = True
+    timer.start()

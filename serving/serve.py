@@ -1,5 +1,6 @@
 """`python -m serving.serve`: the model server's command line."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ from serving.garbage import collect_seldom
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until stopped by a signal; return the process's exit code."""
+    """Serve until stopped by a signal, then end the process; return an exit code if there was nothing to serve."""
     flags, notices = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # TensorFlow's C++ reads this on import; its messages about CPUs and GPUs are useless to an operator.
@@ -24,14 +25,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import uvloop  # imported late, like all below, so that --help and --version are fast
 
     from serving.messages.text_config import ServerConfigError
+    from serving.process import end
     from serving.server import StartError, run
 
+    # Neither the loop nor the interpreter is closed: both wait for threads, among them those of calls that go on.
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    code = 0
     try:
-        uvloop.run(run(flags))
+        loop.run_until_complete(run(flags))
     except (ServerConfigError, StartError) as error:
         print(error, file=sys.stderr, flush=True)
-        return 255
-    return 0
+        code = 255
+    except Exception:
+        logging.getLogger("slipway.server").exception("internal server error")
+        code = 1
+    end(code)
 
 
 def version_text() -> str:

@@ -7,13 +7,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from serving import options
 from serving.engine.base import Engine
-from serving.errors import ServingError, UserError
+from serving.errors import Code, ServingError, UserError
 from serving.flags import Flags
 from serving.inference.batching_options import NATURAL, BatchingOptions
 from serving.inference.dataplane import DataPlane
@@ -29,15 +30,19 @@ from serving.ops.auth import Tokens
 from serving.ops.metrics import Metrics
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
+from serving.process import end_after
 from serving.rest.app import RestApi
 from serving.rest.server import rest_listener
+from serving.rpc import health
 from serving.rpc.guard import Guard
 from serving.rpc.server import make_server
-from serving.transport.listener import BindError
+from serving.transport.listener import BindError, Listener
 
 log = logging.getLogger("slipway.server")
 # With Python's default of 5 ms, a thread with a finished answer could wait that long for the event loop to yield.
 _SWITCH_SECONDS = 0.0005
+# How long it may take to finish the request logs when the server stops.
+_CLOSING_SECONDS = 5.0
 
 
 class StartError(UserError, RuntimeError):
@@ -53,7 +58,7 @@ async def run(flags: Flags) -> None:
     """
     options.check(flags)
     models = options.models(flags)
-    with tempfile.TemporaryDirectory(prefix="slipway-models-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="slipway-models-", ignore_cleanup_errors=True) as scratch:
         cache = Path(flags.model_cache_dir) if flags.model_cache_dir else Path(scratch)
         await Server(flags, cache).run(models)
 
@@ -85,59 +90,80 @@ class Server:
             threads=flags.grpc_max_threads,
         )
         self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
+        self._applied: Future[None] = Future()
 
     async def run(self, models: list[ServedModel]) -> None:
-        """Serve these models until a signal arrives."""
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
+        """Serve these models until a signal arrives; a second one ends the wait for calls in flight."""
+        stop, hurry = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(
+                number, lambda: hurry.set() if stop.is_set() else stop.set()
+            )
         self._logs.configure(request_logging(models))
-        rest = rpc = None
+        listeners: list[Listener] = []
         tasks: list[asyncio.Task[Any]] = []
         try:
             tls = self._tls if self._flags.rest_api_enable_ssl else None
             rest = rest_listener(self._rest, self._flags, tls)
             if rest:
+                listeners.append(rest)
                 await rest.start()
-            loading = asyncio.create_task(asyncio.to_thread(self._load, models))
+            loading = asyncio.create_task(self._load(models))
             stopping = asyncio.create_task(stop.wait())
             tasks += [loading, stopping]
+            if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
+                tasks.append(asyncio.create_task(self._poll_config(models)))
             await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not loading.done():
                 return
             loading.result()
-            rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, self._is_ready)
+            state = health.State(self._is_ready, lambda: self._rest.draining)
+            rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, state)
+            listeners.append(rpc)
             await rpc.start(self._flags.grpc_socket_path, "--grpc_socket_path")
             self._rest.started = True
             _relax_garbage_collection()
             sys.setswitchinterval(_SWITCH_SECONDS)
             print(self._ready_line(), flush=True)
-            if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
-                tasks.append(asyncio.create_task(self._poll_config(models)))
             await stopping
         except BindError as error:
             raise StartError(str(error)) from error
         finally:
-            self._rest.draining = True
-            ends = [rest.stop(self._flags.drain_seconds)] if rest else []
-            if rpc:
-                ends.append(rpc.stop(self._flags.drain_seconds))
-            await asyncio.gather(*ends)
             for task in tasks:
                 task.cancel()
-            await self._plane.close()
-            await asyncio.to_thread(self._manager.stop)
-            await asyncio.to_thread(self._logs.close)
+            await self._close(listeners, hurry, code=0 if stop.is_set() else 255)
 
-    def _load(self, models: list[ServedModel]) -> None:
+    async def _close(self, listeners: list[Listener], hurry: asyncio.Event, code: int) -> None:
+        """Let calls in flight finish, then finish the request logs; neither takes longer than it may.
+
+        Nothing else is freed: the process ends with it. Calls that go on would be waited for.
+        """
+        seconds = self._flags.drain_seconds
+        end_after(seconds + 2 * _CLOSING_SECONDS, code)
+        self._rest.draining = True
+        self._manager.stop()
+        ends = [asyncio.create_task(listener.stop(seconds)) for listener in listeners]
+        hurrying = asyncio.create_task(hurry.wait())
+        waited: list[asyncio.Future[Any]] = [asyncio.gather(*ends), hurrying]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        end_after(2 * _CLOSING_SECONDS, code)
+        await self._plane.close()
+        await asyncio.to_thread(self._logs.close, _CLOSING_SECONDS)
+
+    async def _load(self, models: list[ServedModel]) -> None:
         """Wait for the first versions. If only some models fail, they are logged, and the others are served."""
-        try:
-            self._manager.set_models(models)
-        except ServingError as error:
-            if len(self._manager.not_ready()) == len(models):
-                raise StartError(f"Failed to start server. Error: {error.message}") from error
-            log.error("%s", error.message)
+        self._applied = self._manager.set_models(models)
+        applied = None
+        while applied is not self._applied:
+            applied = self._applied  # which a corrected file replaces
+            try:
+                await asyncio.wrap_future(applied)
+            except ServingError as error:
+                if applied is not self._applied:
+                    continue
+                if len(self._manager.not_ready()) == len(self._manager.configs()):
+                    raise StartError(f"Failed to start server. Error: {error.message}") from error
+                log.error("%s", error.message)
 
     def _prepare(self, model: str, engine: Engine, folder: Path) -> None:
         """Finish a load: validate the version's own batching parameters, then warm it up."""
@@ -162,18 +188,26 @@ class Server:
         return not self._rest.draining and not self._manager.not_ready()
 
     async def _poll_config(self, last: Sequence[ServedModel]) -> None:
-        """Reload the model configuration file periodically; errors are logged and change nothing."""
+        """Reload the model configuration file when it has changed, whatever became of the last one."""
+        path = self._flags.model_config_file
         while True:
             await asyncio.sleep(self._flags.model_config_file_poll_wait_seconds)
             try:
-                models = read_model_config(self._flags.model_config_file)
-                if models == last:
+                models = await asyncio.to_thread(read_model_config, path)
+                if models == last and not _lacks_labels(self._applied):
                     continue
-                await asyncio.to_thread(self._manager.set_models, models)
+                self._applied = self._manager.set_models(models)
+                self._applied.add_done_callback(self._report)
                 self._logs.configure(request_logging(models))
                 last = models
             except (ServerConfigError, ServingError) as error:
-                log.error("reloading %s failed: %s", self._flags.model_config_file, error)
+                log.error("reloading %s failed: %s", path, error)
+            except Exception:  # or it would be the last look at the file
+                log.exception("reloading %s failed", path)
+
+    def _report(self, applied: "Future[None]") -> None:
+        if error := applied.exception():
+            log.error("reloading %s failed: %s", self._flags.model_config_file, error)
 
     def _ready_line(self) -> str:
         flags = self._flags
@@ -190,6 +224,12 @@ class Server:
         return (
             f"Slipway model server is ready: {', '.join(filter(None, places))}. Models: {', '.join(models)}"
         )
+
+
+def _lacks_labels(applied: "Future[None]") -> bool:
+    """Return whether a label's version was not available. It may be by now, so it is worth another attempt."""
+    error = applied.exception() if applied.done() else None
+    return isinstance(error, ServingError) and error.code is Code.FAILED_PRECONDITION
 
 
 def _relax_garbage_collection() -> None:

@@ -81,8 +81,9 @@ class LiteRTModel:
         raise ServingError(Code.UNIMPLEMENTED, "a LiteRT model runs one signature at a time")
 
     def close(self) -> None:
-        """Free the interpreters."""
+        """Free the interpreters and the file's content, whoever still holds this engine."""
         self._spare.clear()
+        self._content = b""
 
     def _new_runner(self) -> "_Runner":
         try:

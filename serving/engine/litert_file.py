@@ -16,8 +16,7 @@ _BUFFER_DATA = 4
 
 def stored_signatures(content: bytes) -> dict[str, bytes]:
     """Return the serialized SignatureDefs of a LiteRT file by name; empty if it has none."""
-    data = bytearray(content)
-    model = Table(data, int.from_bytes(data[:4], "little"))
+    model = Table(content, int.from_bytes(content[:4], "little"))
     buffers = _tables(model, _MODEL_BUFFERS)
     for metadata in _tables(model, _MODEL_METADATA):
         slot = metadata.Offset(_METADATA_NAME)

@@ -4,6 +4,7 @@ A callable is created once for each signature and set of outputs: it is several 
 `Session.run` or a Python signature.
 """
 
+import copy
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -43,11 +44,14 @@ class SavedModel:
         self, path: Path, session: tf.compat.v1.Session, meta_graph: meta_graph_pb2.MetaGraphDef
     ) -> None:
         self.path = path
-        self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
+        # Copies: a part of a message keeps the memory of all of it, and a frozen model's weights are in there.
+        self.signature_defs: dict[str, Any] = {
+            name: copy.deepcopy(definition) for name, definition in meta_graph.signature_def.items()
+        }
         self.signatures = signatures_of(meta_graph)
         self.steady = signatures_with(meta_graph, is_steady) & self.signatures.keys()
         self.pure = signatures_with(meta_graph, is_pure) & self.signatures.keys()
-        self._session = session
+        self._session: tf.compat.v1.Session | None = session
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list[Any]]] = {}
         self._lock = threading.Lock()
 
@@ -107,9 +111,14 @@ class SavedModel:
         return [_array(value) for value in call(*[value for _, value in feeds])]
 
     def close(self) -> None:
-        """Free the session and its resources; calling it twice is harmless."""
+        """Free the session and its resources, whoever still holds this engine; calling it twice is harmless.
+
+        The graph is full of cycles, and goes with the next garbage collection.
+        """
+        session, self._session = self._session, None
         self._callables.clear()
-        self._session.close()
+        if session is not None:
+            session.close()
 
     def __enter__(self) -> "SavedModel":
         return self
@@ -133,8 +142,10 @@ def signatures_of(meta_graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Signatur
 
 
 def _make_callable(
-    session: tf.compat.v1.Session, feeds: tuple[str, ...], fetches: tuple[str, ...]
+    session: tf.compat.v1.Session | None, feeds: tuple[str, ...], fetches: tuple[str, ...]
 ) -> Callable[..., list[Array]]:
+    if session is None:
+        raise RuntimeError("the model has been unloaded")
     options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
     call: Callable[..., list[Array]] = session._make_callable_from_options(options)
     return call

@@ -224,9 +224,8 @@ class DataPlane:
         return statuses
 
     async def close(self) -> None:
-        """Stop the threads and processes."""
+        """End the processes; threads end with the server."""
         await self.offload.close()
-        self._pool.shutdown(cancel_futures=True)
 
     async def _run(
         self,

@@ -1,12 +1,13 @@
 """The executor of each signature of each version, and its batcher if batching is on."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from serving.engine.base import Engine
-from serving.errors import ServingError, from_engine
+from serving.errors import Code, ServingError, from_engine
 from serving.inference.batching import Batcher
 from serving.inference.batching_options import MOST_JOINED_ROWS, NATURAL, BatchingOptions
 from serving.inference.executor import Executor
@@ -73,17 +74,23 @@ class Runners:
         return runner
 
     def _new(self, version: Version, signatures: tuple[str, ...]) -> Runner:
-        engine, name = engine_of(version), signatures[0]
-        executor = Executor(self._pool, steady=engine.steady >= set(signatures))
+        name = signatures[0]
+        executor = Executor(self._pool, steady=engine_of(version).steady >= set(signatures))
         options = self._batching(version, name) if len(signatures) == 1 else None
         if options is None:
             return Runner(executor)
+        # The runners last as long as the version's status, which is longer than the engine may last.
+        held = weakref.ref(engine_of(version))
 
         async def run(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+            engine = held()
+            if engine is None:  # everybody who asked has left
+                raise ServingError(Code.UNAVAILABLE, "the version has been unloaded")
             return await executor.run(lambda: guarded(lambda: engine.run(name, feeds, wanted)), feeds)
 
         def run_now(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array] | None:
-            if not executor.is_quick(feeds):
+            engine = held()
+            if engine is None or not executor.is_quick(feeds):
                 return None
             return executor.run_here(lambda: engine.run(name, feeds, wanted), feeds)
 

@@ -1,5 +1,8 @@
 """Loads one version: fetches and verifies it, opens it, and warms it up."""
 
+import ctypes
+import gc
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,8 +56,11 @@ def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
     cached = None
     try:
         if is_remote(source):
-            bucket, folder_name = split_url(source.rpartition("/")[0])
-            cached = fetch(bucket, folder_name, number, options.cache / model / str(number))
+            base = source.rpartition("/")[0]
+            bucket, folder_name = split_url(base)
+            # A load that hangs may still come to its end when the model is already somewhere else.
+            place = hashlib.sha256(base.encode()).hexdigest()[:16]
+            cached = fetch(bucket, folder_name, number, options.cache / model / place / str(number))
         folder = cached or Path(source)
         if cached is None and (folder / RELEASE_FILE).is_file():
             check_release(folder, source)
@@ -72,10 +78,32 @@ def load(model: str, number: int, source: str, options: LoadOptions) -> Loaded:
         raise as_serving_error(error) from error
 
 
+def unload(engine: Engine, cached: Path | None) -> None:
+    """Free an engine, and delete the copy of the version that was fetched for it, if any."""
+    engine.close()
+    give_back_memory()
+    if cached:
+        shutil.rmtree(cached, ignore_errors=True)
+
+
+def give_back_memory() -> None:
+    """Free what a model has left behind.
+
+    TensorFlow's graphs are cycles, and the server has made the collector rare; the C library keeps for itself what was
+    freed in other threads than the main one.
+    """
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 def as_serving_error(error: Exception) -> ServingError:
-    """Return the error of a failed load, with a canonical code."""
+    """Return the error of a failed load, with a canonical code.
+
+    It is a new one: an error that was raised holds all that was on its way, the model included.
+    """
     if isinstance(error, ServingError):
-        return error
+        return ServingError(error.code, error.message)
     if isinstance(error, ReleaseError):
         return ServingError(Code.DATA_LOSS, str(error))
     if isinstance(error, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Looks for versions, in a separate thread for each model, without a time limit.
+"""Looks for versions, in a separate thread for each base path, without a time limit.
 
 Thus a base path that hangs (a mounted disk, an object store that accepts connections but never answers) blocks nothing
 else. The threads are daemons, so that it does not even block the server's shutdown.
@@ -7,7 +7,6 @@ else. The threads are daemons, so that it does not even block the server's shutd
 import threading
 from collections.abc import Callable
 
-from serving.manager.model_config import ServedModel
 from serving.manager.source import find_versions
 
 Found = dict[int, str] | Exception
@@ -17,29 +16,29 @@ class Poller:
     """Looks for the versions of models.
 
     Args:
-        found: called with the result, in the polling thread.
+        found: called with the model's name, its base path and the result, in the polling thread.
     """
 
-    def __init__(self, found: Callable[[ServedModel, Found], None]) -> None:
+    def __init__(self, found: Callable[[str, str, Found], None]) -> None:
         self._found = found
         self._lock = threading.Lock()
-        self._looking: dict[str, ServedModel] = {}
+        self._looking: set[tuple[str, str]] = set()
 
-    def look(self, config: ServedModel) -> None:
-        """Start to look, unless it is still looking for the same configuration."""
+    def look(self, name: str, base_path: str) -> None:
+        """Start to look for a model's versions, unless it is still looking for them there."""
+        place = (name, base_path)
         with self._lock:
-            if self._looking.get(config.name) is config:
+            if place in self._looking:
                 return
-            self._looking[config.name] = config
-        threading.Thread(target=self._look, args=(config,), name="model-poll", daemon=True).start()
+            threading.Thread(target=self._look, args=place, name="model-poll", daemon=True).start()
+            self._looking.add(place)
 
-    def _look(self, config: ServedModel) -> None:
+    def _look(self, name: str, base_path: str) -> None:
         found: Found
         try:
-            found = find_versions(config.base_path)
+            found = find_versions(base_path)
         except Exception as error:  # clients of object stores raise more than OSError
             found = error
         with self._lock:
-            if self._looking.get(config.name) is config:
-                del self._looking[config.name]
-        self._found(config, found)
+            self._looking.discard((name, base_path))
+        self._found(name, base_path, found)

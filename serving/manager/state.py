@@ -38,6 +38,7 @@ class Version:
         engine: its engine, while it is loaded.
         cached: the copy that was fetched for it, deleted when it is unloaded.
         users: how many requests hold it.
+        started: when its last load began, on the monotonic clock.
         error: why it failed to load, if it did.
         attempts: how many times loading was attempted.
         retry_at: when loading is retried, on the monotonic clock.
@@ -51,6 +52,7 @@ class Version:
         self.engine: Engine | None = None
         self.cached: Path | None = None
         self.users = 0
+        self.started = 0.0
         self.error: ServingError | None = None
         self.attempts = 0
         self.retry_at = 0.0

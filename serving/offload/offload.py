@@ -35,6 +35,7 @@ class Offload:
         self._idle: list[_Worker] = []
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="offload")
         self._closed = False
+        self._workers: set[_Worker] = set()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def run(
@@ -75,10 +76,10 @@ class Offload:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def close(self) -> None:
-        """End the processes and the threads; what still runs there is not waited for."""
+        """End the processes; threads are not waited for."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._idle:
+        for worker in list(self._workers):
             self._end(worker)
         self._idle.clear()
         if self._ending:
@@ -88,6 +89,7 @@ class Offload:
     async def _worker(self) -> "AsyncIterator[_Worker]":
         """Lend a worker; one that was left in the middle of a job, or has died, is not used again."""
         worker = self._idle.pop() if self._idle else await _start()
+        self._workers.add(worker)
         worker.lent()
         try:
             yield worker
@@ -106,6 +108,9 @@ class Offload:
             self._end(worker)
 
     def _end(self, worker: "_Worker") -> None:
+        if worker not in self._workers:
+            return
+        self._workers.remove(worker)
         task = asyncio.ensure_future(worker.end())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -152,7 +157,8 @@ class _Worker:
         self.lent()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.communicate()
+        with contextlib.suppress(RuntimeError):  # a call that is still going on reads the end of the output itself
+            await self._process.communicate()
         await asyncio.sleep(0)  # its pipes are closed in the loop's next turn
 
 

@@ -10,6 +10,7 @@ import resource
 import signal
 import struct
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from serving.errors import Code, ServingError
@@ -41,8 +42,8 @@ def main() -> None:
 
 def _most_memory() -> int:
     """Return the most memory that this process has had, in bytes; getrusage would count its parent's too."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
 def _run(source: BinaryIO, call_size: int, data_size: int) -> bytes:

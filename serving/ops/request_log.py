@@ -5,6 +5,7 @@ oldest when a model's log exceeds its limit. When the queue is full, records are
 first.
 """
 
+import contextlib
 import hashlib
 import logging
 import queue
@@ -79,11 +80,15 @@ class RequestLogs:
         except queue.Full:
             self._metrics.request_logs.add(model, "RESOURCE_EXHAUSTED")
 
-    def close(self) -> None:
-        """Write what is queued, finish the files and stop the thread."""
+    def close(self, seconds: float) -> None:
+        """Write what is queued, finish the files and stop the thread, unless a place that hangs takes longer."""
         if self._thread:
-            self._queue.put(None)
-            self._thread.join()
+            until = time.monotonic() + seconds
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=seconds)
+                self._thread.join(max(0.0, until - time.monotonic()))
+            if self._thread.is_alive():
+                log.error("the request log could not be finished in %g s: its last records are lost", seconds)
             self._thread = None
 
     def _work(self) -> None:

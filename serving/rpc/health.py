@@ -5,11 +5,12 @@ The messages are declared here because the package that ships them requires a ne
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from serving.errors import invalid
+from serving.errors import Code, ServingError, invalid
 from serving.messages.declared import declare
 from serving.rpc.calls import Context, Methods, Streaming
 from serving.rpc.guard import Call, Guard
@@ -38,11 +39,19 @@ HealthCheckRequest: Any = _classes["HealthCheckRequest"]
 HealthCheckResponse: Any = _classes["HealthCheckResponse"]
 
 
-def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
+@dataclass(frozen=True)
+class State:
+    """The server's state: whether it is ready, and whether it is shutting down."""
+
+    is_ready: Callable[[], bool]
+    is_draining: Callable[[], bool]
+
+
+def methods(server: State, guard: Guard) -> Methods:
     """Return the service's methods. Probes send no token, so none is required.
 
     Args:
-        is_ready: whether every configured model has an available version, and the server is not shutting down.
+        server: what they report.
         guard: for the access log.
     """
     open_guard = Guard(tokens=None, access_log=guard.access_log)
@@ -50,7 +59,7 @@ def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
     def state(service: str) -> int:
         if service.rpartition(".")[2] not in KNOWN:
             return SERVICE_UNKNOWN
-        return SERVING if is_ready() else NOT_SERVING
+        return SERVING if server.is_ready() else NOT_SERVING
 
     async def check(request: Any, call: Call) -> Any:
         del call
@@ -69,6 +78,8 @@ def methods(is_ready: Callable[[], bool], guard: Guard) -> Methods:
                 if now != last:
                     yield HealthCheckResponse(status=now).SerializeToString()
                     last = now
+                if server.is_draining():  # a call without an end must not hold up the server's
+                    raise ServingError(Code.UNAVAILABLE, "the server is shutting down")
                 await asyncio.sleep(_WATCH_SECONDS)
 
     return {

@@ -40,11 +40,12 @@ def methods(plane: DataPlane, logs: RequestLogs, guard: Guard) -> Methods:
         before = {name: _total(plane, name) for name in request.metric_names}
         try:
             models = from_message(request.config)
-            await asyncio.to_thread(plane.manager.set_models, models)
+            done = plane.manager.set_models(models)
         except ServerConfigError as error:
             log.error("ReloadConfig failed: %s", error)
             raise ServingError(Code.INVALID_ARGUMENT, str(error)) from error
         logs.configure(request_logging(models))
+        await asyncio.wrap_future(done)
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = 0
         for name, value in before.items():

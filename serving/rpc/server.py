@@ -1,7 +1,6 @@
 """The gRPC server: its services, addresses and options."""
 
 import logging
-from collections.abc import Callable
 
 from serving.flags import Flags
 from serving.inference.dataplane import DataPlane
@@ -30,7 +29,7 @@ def make_server(
     logs: RequestLogs,
     guard: Guard,
     tls: Tls | None,
-    is_ready: Callable[[], bool],
+    state: health.State,
 ) -> Listener:
     """Return the server, bound but not yet started.
 
@@ -45,7 +44,7 @@ def make_server(
         **reflection.methods(guard, with_health=flags.enable_grpc_healthcheck_service),
     }
     if flags.enable_grpc_healthcheck_service:
-        methods.update(health.methods(is_ready, guard))
+        methods.update(health.methods(state, guard))
     if flags.enable_profiler:
         methods.update(Profiler(guard.tokens).methods())
     arguments = channel_arguments(flags.grpc_channel_arguments)

@@ -1,10 +1,12 @@
 """What the fault tests need: places that versions are put into and that can go away, and a load that checks answers."""
 
+import contextlib
 import shutil
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import boto3
 import grpc
@@ -18,6 +20,37 @@ from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running
 
 INPUT = [0.0, 2.0]
+
+
+def config_text(models: Mapping[str, str]) -> str:
+    entries = [
+        f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" }}'
+        for name, base in models.items()
+    ]
+    return "model_config_list {" + "\n".join(entries) + "}"
+
+
+@contextlib.contextmanager
+def long_call(server: Running, count: int) -> Iterator[Any]:
+    """A call of the model `loop` by gRPC, which the server has begun."""
+    with grpc.insecure_channel(server.address) as channel:
+        stub = channel.unary_unary(
+            "/tensorflow.serving.PredictionService/Predict",
+            predict_pb2.PredictRequest.SerializeToString,
+            predict_pb2.PredictResponse.FromString,
+        )
+        request = predict_request("loop", {"n": np.array([count], np.int32)})
+        call = stub.future(request, timeout=120)
+        time.sleep(0.5)
+        assert not call.done()
+        yield call
+
+
+def seconds_to_end(server: Running, limit: float = 60) -> float:
+    started = time.monotonic()
+    server.process.terminate()
+    assert server.process.wait(limit) == 0, server.output()
+    return time.monotonic() - started
 
 
 class Place(Protocol):

@@ -55,6 +55,19 @@ def write_half_plus(folder: Path, b: float = 2.0) -> Path:
     return folder
 
 
+def write_loop(folder: Path) -> Path:
+    """A model that counts to its input n, which takes a few seconds for each million, and returns it as s."""
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="n")])  # type: ignore[untyped-decorator]
+    def count(n: tf.Tensor) -> dict[str, tf.Tensor]:
+        _, total = tf.while_loop(lambda i, _: i < n[0], lambda i, s: (i + 1, s + 1.0), (0, 0.0))
+        return {"s": tf.fill(tf.shape(n), total)}
+
+    tf.saved_model.save(module, str(folder), signatures=count)
+    return folder
+
+
 def write_litert(folder: Path, b: float = 2.0) -> Path:
     """The same predict signature as `model.tflite`."""
     module = HalfPlus(b)

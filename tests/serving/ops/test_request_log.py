@@ -55,7 +55,7 @@ def test_the_oldest_files_go_when_the_share_is_used_up(
         logs.put("m", entry(number))
         time.sleep(0.002)
         most = max(most, size(tmp_path) - others)
-    logs.close()
+    logs.close(10)
     assert size(tmp_path) - others <= SHARE
     assert most <= SHARE + 4 * RECORD  # a file more, until the oldest has gone
     kept = [
@@ -90,7 +90,7 @@ def test_what_does_not_fit_the_queue_is_dropped_and_counted(
         logs.put("m", entry(number))
     assert time.monotonic() - started < 1  # nobody waited for the disk
     disk.set()
-    logs.close()
+    logs.close(10)
     ok = count(metrics, "OK")
     assert ok in (5, 6)  # what fits the queue, and the one the writer had taken
     assert count(metrics, "RESOURCE_EXHAUSTED") == 20 - ok
@@ -104,7 +104,7 @@ def test_a_bucket_that_cannot_be_written_is_counted_and_stops_nothing(tmp_path: 
     logs = RequestLogs(metrics, SHARE)
     configured(logs, tmp_path / "file" / "calls")
     logs.put("m", entry(0))
-    logs.close()
+    logs.close(10)
     assert count(metrics, "UNAVAILABLE") == 1
 
 
