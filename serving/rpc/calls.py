@@ -40,9 +40,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Unary:
-    """A method with one request message and one response message."""
+    """A method with one request message and one response message.
 
-    call: Callable[[bytes, Context], Awaitable[bytes]]
+    Attributes:
+        call: answers a message.
+        largest: the size of a message, if it is not the server's limit.
+        apart: whether it takes compressed messages that become large as they came.
+    """
+
+    call: Callable[[Any, Context], Awaitable[bytes]]
+    largest: int | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class UnaryCall(_Call):
     ) -> None:
         super().__init__(connection, stream, reader, context)
         self._method = method
-        self._message: bytes | None = None
+        self._message: bytes | wire.Compressed | None = None
 
     def data(self, data: bytes) -> None:
         """See `Handler`."""
@@ -150,7 +158,7 @@ class UnaryCall(_Call):
         self._start(self._run(self._message))
         self._message = None
 
-    async def _run(self, message: bytes) -> None:
+    async def _run(self, message: bytes | wire.Compressed) -> None:
         try:
             answer = await self._method.call(message, self._context)
         except (Exception, asyncio.CancelledError) as error:
@@ -198,6 +206,7 @@ class StreamingCall(_Call):
                 task.cancel()
             return
         for message in messages:
+            assert isinstance(message, bytes)  # a stream's messages are small
             self._queue.put_nowait(message)
         self._connection.consumed(self._stream, len(data))
 

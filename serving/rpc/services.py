@@ -51,7 +51,9 @@ class Services:
         deadline = None if route.timeout is None else stream.opened_at + route.timeout
         context = Context(head, connection.peer, deadline)
         if isinstance(route.method, Unary):
-            reader = wire.MessageReader(route.encoding, self._max_message)
+            largest = route.method.largest or self._max_message
+            limit = min(largest, self._max_message)
+            reader = wire.MessageReader(route.encoding, limit, apart=route.method.apart)
             stream.handler = UnaryCall(connection, stream, route.method, reader, context)
         else:
             reader = wire.MessageReader(route.encoding, _LARGEST_STREAMED)
