@@ -62,8 +62,9 @@ def to_arrays(protos: Mapping[str, Any], check: Callable[[str, tuple[int, ...]],
             they contain (INVALID_ARGUMENT).
     """
     filled = 0
+    shapes = {}
     for alias, proto in protos.items():
-        shape = _shape(proto, alias)
+        shape = shapes[alias] = _shape(proto, alias)
         check(alias, shape)
         name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
         if name in _FIELDS and not proto.tensor_content:
@@ -72,7 +73,7 @@ def to_arrays(protos: Mapping[str, Any], check: Callable[[str, tuple[int, ...]],
                 filled += size * dtypes.NUMPY[name].itemsize
             if filled > _LARGEST_FILL:
                 raise _bomb(alias, size)
-    return {alias: to_array(proto, alias) for alias, proto in protos.items()}
+    return {alias: _to_array(proto, alias, shapes[alias]) for alias, proto in protos.items()}
 
 
 def count_values(protos: Mapping[str, Any]) -> int:
@@ -94,11 +95,14 @@ def to_array(proto: Any, alias: str) -> Array:
     Raises:
         ServingError: the message is not a complete tensor of a supported type (INVALID_ARGUMENT).
     """
+    return _to_array(proto, alias, _shape(proto, alias))
+
+
+def _to_array(proto: Any, alias: str, shape: tuple[int, ...]) -> Array:
     name = dtypes.NAMES.get(proto.dtype, "DT_INVALID")
     if name not in _FIELDS:
         raise invalid(f"input '{alias}' has the dtype {name} ({proto.dtype}), which cannot be an input")
     dtype = dtypes.NUMPY[name]
-    shape = _shape(proto, alias)
     size = math.prod(shape)
     content = proto.tensor_content
     if content:

@@ -86,7 +86,7 @@ class _Call:
             self._task.cancel()
 
     def _start(self, run: Any) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._connection.loop
         self._task = loop.create_task(run)
         if self._context.deadline is not None:
             self._timer = loop.call_at(self._context.deadline + _GRACE_SECONDS, self._expire)

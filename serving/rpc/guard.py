@@ -33,12 +33,14 @@ class Call:
         deadline: on the monotonic clock, or None.
         model: the name of the requested model, once it is known.
         version: the version that answered.
+        size: of the message as it came, in bytes.
         tensors: the inputs of a large request, whose message then lacks them.
     """
 
     deadline: float | None
     model: str = ""
     version: int | None = None
+    size: int = 0
     tensors: dict[str, Array] | None = None
 
 
@@ -87,7 +89,7 @@ class Guard:
 
         async def handle(data: bytes | Compressed, context: Context) -> bytes:
             started = time.monotonic()
-            call = Call(context.deadline)
+            call = Call(context.deadline, size=len(data))
             code = Code.OK
             answer: bytes = b""
             try:

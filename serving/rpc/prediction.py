@@ -35,6 +35,7 @@ from serving.rpc.read import REQUESTS, read_apart
 from serving.rpc.wire import Compressed, parse
 
 SERVICE = "tensorflow.serving.PredictionService"
+_SMALL = 1 << 15
 _SIGNATURE_DEF = "signature_def"
 
 
@@ -134,6 +135,8 @@ class PredictionService:
         if call.tensors is not None:
             return call.tensors
         check = self.plane.limits.check_shape
+        if call.size <= _SMALL:
+            return tensors.to_arrays(request.inputs, check)
         count = tensors.count_values(request.inputs)
         return await self.plane.offload.by_size(count, tensors.to_arrays, request.inputs, check)
 

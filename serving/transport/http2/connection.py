@@ -86,6 +86,11 @@ class Http2Connection(asyncio.Protocol):
         self.refusing = False
         self.peer = ""
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; asking asyncio for it costs a system call."""
+        return self._loop
+
     def connection_made(self, transport: Any) -> None:
         """See asyncio."""
         self._transport = transport
