@@ -80,6 +80,7 @@ class Server:
             check_methods=flags.enable_signature_method_name_check,
             threads=flags.grpc_max_threads,
         )
+        self._inflight = options.inflight(flags)  # of both ports together
         self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
 
     async def run(self, models: list[ServedModel]) -> None:
@@ -95,6 +96,7 @@ class Server:
             tls = self._tls if self._flags.rest_api_enable_ssl else None
             rest = rest_listener(self._rest, self._flags, tls)
             if rest:
+                rest.inflight = self._inflight
                 await rest.start()
             loading = asyncio.create_task(asyncio.to_thread(self._load, models))
             stopping = asyncio.create_task(stop.wait())
@@ -104,6 +106,7 @@ class Server:
                 return
             loading.result()
             rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, self._is_ready)
+            rpc.inflight = self._inflight
             await rpc.start(self._flags.grpc_socket_path, "--grpc_socket_path")
             self._rest.started = True
             _relax_garbage_collection()

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from serving.transport.inflight import Inflight
 
 BACKLOG = 2048
 _SWEEP_SECONDS = 1.0
@@ -33,10 +36,12 @@ class Listener:
 
     Attributes:
         connections: the open connections, which register and unregister themselves.
+        inflight: the bytes that they hold; the listeners of one server share it.
     """
 
     def __init__(self, make: Callable[["Listener"], asyncio.BaseProtocol]) -> None:
         self.connections: set[Any] = set()
+        self.inflight = Inflight(sys.maxsize)
         self._make = make
         self._sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
         self._servers: list[asyncio.Server] = []

@@ -53,7 +53,11 @@ class StreamTable(Protocol):
 
 
 class Receiver:
-    """Handles the frames of one connection."""
+    """Handles the frames of one connection.
+
+    Attributes:
+        block_began: when a header block began that is not complete, on the loop's clock; 0 if there is none.
+    """
 
     def __init__(self, connection: StreamTable, budget: Budget) -> None:
         self._connection = connection
@@ -65,6 +69,7 @@ class Receiver:
         self._unacknowledged = 0
         self._updates = 0
         self._block: tuple[int, int, list[bytes]] | None = None  # an incomplete header block
+        self.block_began = 0.0
         self._kinds: tuple[Callable[[int, int, bytes], None], ...] = (
             self._data,
             self._headers,
@@ -163,6 +168,7 @@ class Receiver:
             self._header_block(flags, number, payload)
         else:
             self._block = (number, flags, [payload])
+            self.block_began = self._now()
 
     def _continuation(self, flags: int, number: int, payload: bytes) -> None:
         if self._block is None:
@@ -174,6 +180,7 @@ class Receiver:
             raise H2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "the header block is too large")
         if flags & frames.END_HEADERS:
             self._block = None
+            self.block_began = 0.0
             self._header_block(first_flags, number, b"".join(parts))
 
     def _header_block(self, flags: int, number: int, block: bytes) -> None:

@@ -1,0 +1,42 @@
+"""How much memory this process may use: the machine's, or less where a container's limit says so."""
+
+import os
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+
+
+def usable_memory(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> int:
+    """Return the bytes of the machine, or of the smallest limit of a control group that this process is in."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder, name in _groups(root, own):
+        try:
+            text = (folder / name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():  # v2 has "max" for no limit; v1 a number larger than any machine
+            sizes.append(int(text))
+    return min(sizes)
+
+
+def _groups(root: Path, own: Path) -> list[tuple[Path, str]]:
+    """Return the folders and files in which limits may be: the process's group, and those that it is in."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        lines = []
+    found: list[tuple[Path, str]] = []
+    for line in ["0::/", "1:memory:/", *lines]:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":
+            base, name = root, "memory.max"
+        elif "memory" in controllers.split(","):
+            base, name = root / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = base / path.strip("/")
+        while group.is_relative_to(base):
+            found.append((group, name))
+            group = group.parent
+    return found
