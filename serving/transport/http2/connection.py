@@ -223,7 +223,7 @@ class Http2Connection(asyncio.Protocol):
 
         A negative size gives some back.
         """
-        if stream.handler is None:
+        if stream.number not in self.streams:
             return True  # closed meanwhile, and given back
         if not self._account.take(size):
             return False

@@ -20,6 +20,8 @@ _LARGEST_BLOCK = 65_536
 _PRIORITY_BYTES = 5
 #: Smaller DATA that does not end a request costs its sender.
 _TINY = 64
+#: A SETTINGS frame costs one more for so many bytes, ten times what a frame needs (CVE-2020-11080).
+_SETTINGS_BYTES = 360
 #: A client enlarges the windows of a stream and of the connection at most once for each DATA that it got.
 _UPDATES_PER_DATA = 2
 
@@ -234,6 +236,7 @@ class Receiver:
             _check_size(payload, 0)
             return
         settings = frames.read_settings(payload)
+        self._budget.charge(self._now(), len(payload) // _SETTINGS_BYTES)
         sender = self._connection.sender
         sender.write(frames.frame(frames.SETTINGS, frames.ACK, 0))
         if Setting.MAX_FRAME_SIZE in settings:

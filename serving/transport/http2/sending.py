@@ -25,6 +25,7 @@ from serving.transport.http2.frames import (
 from serving.transport.http2.stream import Stream
 
 _LARGEST_SENT = 1 << 18
+_TINY = 64
 
 
 class Sender:
@@ -32,7 +33,7 @@ class Sender:
 
     Attributes:
         paused: whether the transport's buffer is full.
-        data_frames: counts all sent frames of data.
+        data_frames: counts the sent frames of data, without those that are tiny for want of window (CVE-2019-9511).
     """
 
     def __init__(self, transport: Any) -> None:
@@ -166,7 +167,8 @@ class Sender:
                 stuck += 1
                 continue
             stuck = 0
-            self.data_frames += 1
+            if size >= _TINY or size == len(part):
+                self.data_frames += 1
             self._window -= size
             stream.send_window -= size
             stream.taken += size
