@@ -23,6 +23,7 @@ from serving.manager.state import Version, VersionState
 from serving.messages.text_config import ServerConfigError
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
+from serving.ops.memory import return_freed
 from serving.ops.metrics import Metrics
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
@@ -100,7 +101,7 @@ class Server:
                 await rest.start()
             loading = asyncio.create_task(asyncio.to_thread(self._load, models))
             stopping = asyncio.create_task(stop.wait())
-            tasks += [loading, stopping]
+            tasks += [loading, stopping, asyncio.create_task(return_freed(lambda: self._inflight.held))]
             await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not loading.done():
                 return

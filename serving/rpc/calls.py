@@ -172,7 +172,7 @@ class UnaryCall(_Call):
         try:
             answer = await self._method.call(message, self._context)
             if self._stream.handler is not None:
-                self._hold(len(answer) - self._stream.held)  # the answer for the request
+                self._hold(len(answer) - len(message))  # the one for the other; the head stays
         except (Exception, asyncio.CancelledError) as error:
             self._fail_with(error)
             return

@@ -20,6 +20,7 @@ from serving.transport.patience import Pace
 log = logging.getLogger("slipway.server")
 
 _LINGER_SECONDS = 2.0
+_MOST_WAITING = 1000
 
 
 class HttpConnection(asyncio.Protocol):
@@ -145,8 +146,10 @@ class HttpConnection(asyncio.Protocol):
         self._is_cut |= exchange.is_cut
         if self._answering is None and not self._waiting and not self._writer.is_busy:
             self._begin(exchange)
-        else:
+        elif len(self._waiting) < _MOST_WAITING:
             self._waiting.append(exchange)
+        else:
+            self._refuse(429, "too many requests at once on one connection")
 
     def _refuse(self, status: int, why: str) -> None:
         """Answer an invalid request; nothing that follows it can be parsed either."""

@@ -27,6 +27,17 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     run(main())
 
 
+def test_no_more_requests_wait_than_may() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            small = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+            got = await exchange(port, post("/slow", b"first") + small * 5000)
+            assert statuses(got) == [200] * 1001 + [429]
+            assert b"first" in got
+
+    run(main())
+
+
 def test_bodies_in_chunks_and_in_pieces() -> None:
     async def main() -> None:
         async with served() as (port, _):

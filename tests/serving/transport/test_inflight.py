@@ -3,11 +3,9 @@
 import asyncio
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
-from serving.ops.memory import usable_memory
 from serving.transport.http1.message import HttpLimits
 from serving.transport.http2 import frames
 from serving.transport.http2.connection import Http2Limits
@@ -206,11 +204,11 @@ def test_grpc_answers_count_until_they_are_taken() -> None:
             for number in (1, 3, 5):
                 client.call(number, b"400000", h2_client.GROW)
             assert (await client.status(5))[1] == EXHAUSTED
-            assert inflight.held == 800_000
+            assert 0 < inflight.held - 800_000 < 1500, "and the heads"
             client.send(frames.WINDOW_UPDATE, 0, 0, frames.long(MIB))
             client.send(frames.WINDOW_UPDATE, 0, 1, frames.long(MIB))
             assert await client.status(1) == (bytes(400_000), 0)
-            assert inflight.held == 400_000
+            assert 0 < inflight.held - 400_000 < 1000
             client.send(frames.RST_STREAM, 0, 3, frames.long(8))
             await until_nothing_is_held(inflight)
             client.send(frames.HEADERS, frames.END_HEADERS, 7, client.head(h2_client.MANY))
@@ -225,26 +223,3 @@ def test_grpc_answers_count_until_they_are_taken() -> None:
             await until_nothing_is_held(inflight)
 
     run(main())
-
-
-@pytest.mark.parametrize(
-    ("line", "path", "name"),
-    [
-        ("0::/", "", "memory.max"),
-        ("0::/pod/box", "pod", "memory.max"),
-        ("5:cpu,memory:/docker/1", "memory/docker/1", "memory.limit_in_bytes"),
-        ("5:memory:/docker/1", "memory", "memory.limit_in_bytes"),
-    ],
-)
-def test_the_memory_of_a_container_is_what_counts(tmp_path: Path, line: str, path: str, name: str) -> None:
-    own = tmp_path / "cgroup"
-    own.write_text(f"3:freezer:/\n{line}\n")
-    whole = usable_memory(tmp_path / "none", tmp_path / "none")
-    assert whole > 100 * MIB
-    assert usable_memory(tmp_path, own) == whole
-    limit = tmp_path / path / name
-    limit.parent.mkdir(parents=True, exist_ok=True)
-    limit.write_text("max\n")
-    assert usable_memory(tmp_path, own) == whole
-    limit.write_text(f"{64 * MIB}\n")
-    assert usable_memory(tmp_path, own) == 64 * MIB
