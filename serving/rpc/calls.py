@@ -84,7 +84,10 @@ class _Call:
         """
         before = self._reader.size
         messages = self._reader.feed(data)
-        self._hold(sum(map(len, messages)) + self._reader.size - before)
+        size = self._reader.size - before
+        for message in messages:
+            size += len(message)
+        self._hold(size)
         return messages
 
     def _hold(self, size: int) -> None:
@@ -171,8 +174,8 @@ class UnaryCall(_Call):
     async def _run(self, message: bytes) -> None:
         try:
             answer = await self._method.call(message, self._context)
-            if self._stream.handler is not None:
-                self._hold(len(answer) - len(message))  # the one for the other; the head stays
+            if len(answer) > len(message) and self._stream.handler is not None:
+                self._hold(len(answer) - len(message))  # the one for the other
         except (Exception, asyncio.CancelledError) as error:
             self._fail_with(error)
             return

@@ -31,6 +31,7 @@ class Inflight:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._small = min(_SMALL - 1, limit // 2)
         self._for_large = limit - limit // 8
         self._share = limit // 2
         self._quiet_until = 0.0
@@ -43,7 +44,10 @@ class Inflight:
     def fits(self, held: int, size: int) -> bool:
         """Return whether a connection that holds some bytes may hold more, and log it if not."""
         total = held + size
-        if total <= self._share and self.held + size <= (self._limit if total < _SMALL else self._for_large):
+        if total <= self._small:
+            if self.held + size <= self._limit:
+                return True
+        elif total <= self._share and self.held + size <= self._for_large:
             return True
         now = time.monotonic()
         if now > self._quiet_until:

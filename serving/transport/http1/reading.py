@@ -9,6 +9,7 @@ from serving.transport.http1.wire import TEXT, overfull, path_of
 from serving.transport.inflight import Account
 
 _MOST_HEADERS = 256
+_FEW_DIGITS = 5  # of a length for which there may be no room
 #: What asks for another protocol, of which HTTP/2 is the only one that clients really ask for.
 _UPGRADING = (b"connection", b"upgrade", b"http2-settings")
 # This much of an unwanted body is read, so that the client sees the answer; then the connection is closed.
@@ -157,7 +158,8 @@ class RequestReader:
         request.oversized = length.isdigit() and int(length) > self._limits.body_bytes
         exchange.answer = self._application.answer_at_once(request)
         if (
-            exchange.answer is None
+            len(length) > _FEW_DIGITS
+            and exchange.answer is None
             and length.isdigit()
             and not request.oversized
             and not self._account.fits(int(length))

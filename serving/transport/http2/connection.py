@@ -254,8 +254,9 @@ class Http2Connection(asyncio.Protocol):
         if handler:
             handler.closed()
         self.sender.forget(stream)
-        self._account.give(stream.held)
-        stream.held = 0
+        if stream.held:
+            self._account.give(stream.held)
+            stream.held = 0
         if not self.streams:
             self._since = self._loop.time()
             if self.refusing:
