@@ -76,25 +76,14 @@ class _Call:
         if self._task:
             self._task.cancel()
 
-    def _receive(self, data: bytes) -> list[bytes]:
-        """Return the messages that this data completes, charged as they are once decompressed.
-
-        Raises:
-            ServingError: a message is invalid, or there is no room for it.
-        """
-        before = self._reader.size
-        messages = self._reader.feed(data)
-        size = self._reader.size - before
-        for message in messages:
-            size += len(message)
-        self._hold(size)
-        return messages
-
     def _hold(self, size: int) -> None:
         """Charge bytes to the connection, or raise RESOURCE_EXHAUSTED if there is no room for them."""
         if not self._connection.hold(self._stream, size):
-            self._stream.cost = 0  # no fault of the client's
-            raise ServingError(Code.RESOURCE_EXHAUSTED, REFUSAL)
+            raise self._no_room()
+
+    def _no_room(self) -> ServingError:
+        self._stream.cost = 0  # no fault of the client's
+        return ServingError(Code.RESOURCE_EXHAUSTED, REFUSAL)
 
     def _start(self, run: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -153,10 +142,14 @@ class UnaryCall(_Call):
     def data(self, data: bytes) -> None:
         """See `Handler`."""
         try:
-            for message in self._receive(data):
+            if not self._connection.hold(self._stream, len(data)):
+                raise self._no_room()
+            for message in self._reader.feed(data):
                 if self._message is not None:
                     raise ServingError(Code.INTERNAL, "more than one message for a unary method")
                 self._message = message
+                if len(message) > self._stream.held:  # it was compressed
+                    self._hold(len(message) - self._stream.held)
         except ServingError as error:
             self._fail_with(error)
             return
@@ -214,7 +207,9 @@ class StreamingCall(_Call):
     def data(self, data: bytes) -> None:
         """See `Handler`."""
         try:
-            messages = self._receive(data)
+            before = self._reader.size
+            messages = self._reader.feed(data)
+            self._hold(sum(map(len, messages)) + self._reader.size - before)
             if self._queue.qsize() + len(messages) > _MOST_WAITING:
                 raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages are waiting to be answered")
         except ServingError as error:

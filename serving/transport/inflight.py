@@ -6,6 +6,7 @@ they have limits of their own.
 """
 
 import logging
+import sys
 import time
 
 log = logging.getLogger("slipway.server")
@@ -22,16 +23,15 @@ class Inflight:
     A connection may have half of it, and the last eighth is kept for connections that hold less than 1 MiB: a few
     clients with much in flight do not shut out those with little.
 
-    Args:
-        limit: the maximum number of bytes.
-
     Attributes:
+        limit: the maximum number of bytes.
+        small: the number of bytes up to which a connection counts as one with little.
         held: the number of bytes now.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._small = min(_SMALL - 1, limit // 2)
+        self.limit = limit
+        self.small = min(_SMALL - 1, limit // 2)
         self._for_large = limit - limit // 8
         self._share = limit // 2
         self._quiet_until = 0.0
@@ -44,8 +44,8 @@ class Inflight:
     def fits(self, held: int, size: int) -> bool:
         """Return whether a connection that holds some bytes may hold more, and log it if not."""
         total = held + size
-        if total <= self._small:
-            if self.held + size <= self._limit:
+        if total <= self.small:
+            if self.held + size <= self.limit:
                 return True
         elif total <= self._share and self.held + size <= self._for_large:
             return True
@@ -59,7 +59,7 @@ class Inflight:
                 self.held,
                 held,
                 self._share,
-                self._limit,
+                self.limit,
             )
         return False
 
@@ -67,12 +67,11 @@ class Inflight:
 class Account:
     """What one connection holds."""
 
-    __slots__ = ("_held", "_is_closed", "_server")
+    __slots__ = ("_held", "_server")
 
     def __init__(self, server: Inflight) -> None:
         self._server = server
         self._held = 0
-        self._is_closed = False
 
     def fits(self, size: int) -> bool:
         """Return whether there is room for this much."""
@@ -80,19 +79,20 @@ class Account:
 
     def take(self, size: int) -> bool:
         """Charge bytes that the connection keeps from now on; return whether it may."""
-        if self._is_closed or not self._server.fits(self._held, size):
+        server = self._server
+        held = self._held + size
+        if (held > server.small or server.held + size > server.limit) and not server.fits(self._held, size):
             return False
-        self._held += size
-        self._server.held += size
+        self._held = held
+        server.held += size
         return True
 
     def give(self, size: int) -> None:
         """Give back bytes that the connection has let go."""
-        if not self._is_closed:
-            self._held -= size
-            self._server.held -= size
+        self._held -= size
+        self._server.held -= size
 
     def close(self) -> None:
         """Give back everything: the connection has ended. What is taken or given afterwards does not count."""
         self.give(self._held)
-        self._is_closed = True
+        self._server = Inflight(sys.maxsize)

@@ -223,11 +223,10 @@ class Http2Connection(asyncio.Protocol):
 
         A negative size gives some back.
         """
-        if stream.number not in self.streams:
-            return True  # closed meanwhile, and given back
-        if not self._account.take(size):
-            return False
-        stream.held += size
+        if stream.number in self.streams:  # otherwise closed meanwhile, and given back
+            if not self._account.take(size):
+                return False
+            stream.held += size
         return True
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
