@@ -127,22 +127,20 @@ class MessageReader:
         encoding: the grpc-encoding.
         limit: the maximum size of a message.
         apart: whether compressed messages that become large are returned as they came.
+
+    Attributes:
+        size: how many bytes of an incomplete message have arrived.
     """
 
-    __slots__ = ("_apart", "_encoding", "_limit", "_need", "_parts", "_size")
+    __slots__ = ("_apart", "_encoding", "_limit", "_need", "_parts", "size")
 
     def __init__(self, encoding: bytes, limit: int, *, apart: bool = False) -> None:
         self._encoding = encoding
         self._apart = apart
         self._limit = limit
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._need = PREFIX.size
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no incomplete message."""
-        return not self._size
 
     def feed(self, data: bytes) -> list[bytes | Compressed]:
         """Return the messages that this data completes.
@@ -151,23 +149,23 @@ class MessageReader:
             ServingError: a message is too large or cannot be decompressed.
         """
         self._parts.append(data)
-        self._size += len(data)
+        self.size += len(data)
         messages: list[bytes | Compressed] = []
-        while self._size >= self._need:
+        while self.size >= self._need:
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             compressed, length = PREFIX.unpack_from(whole)
             if length > self._limit:
                 raise too_large(length, self._limit)
             end = PREFIX.size + length
             self._need = end
-            if self._size < end:
+            if self.size < end:
                 self._parts = [whole]
                 break
             message = whole[PREFIX.size : end]
             messages.append(self._decompressed(message) if compressed else message)
             whole = whole[end:]
             self._parts = [whole] if whole else []
-            self._size = len(whole)
+            self.size = len(whole)
             self._need = PREFIX.size
         return messages
 
