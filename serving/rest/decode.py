@@ -18,7 +18,7 @@ from serving.rest.document import Body
 from serving.rest.tensor import FLOATS, INTEGERS, is_base64, tensor, tensor_of_plain
 from serving.rest.values import debug_string
 
-_AT_ONCE = 4096
+_AT_ONCE = 512
 
 
 def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:
@@ -128,7 +128,7 @@ def _stack(items: list[Any], dtype: str, key: str) -> Array:
         some = items[start : start + _AT_ONCE]
         part = tensor_of_plain(some, dtype)
         if part is None or (parts and part.shape[1:] != parts[0].shape[1:]):
-            first = parts[0][0] if parts else None
+            first = parts[0][:1].reshape(parts[0].shape[1:]) if parts else None
             part = _stack_one_by_one(some, dtype, key, start, first)
         parts.append(part)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -20,7 +20,7 @@ from serving.rest.document import Body
 from serving.rest.example_json import read_examples
 from serving.transport.http1.message import Request
 
-_LARGE = 256 << 10
+_LARGE = 128 << 10
 _LARGE_IF_KNOWN = 4 << 20
 
 

@@ -12,7 +12,7 @@ from serving.messages import dtypes
 from serving.messages.dtypes import Array
 from serving.rest.values import debug_string, type_name
 
-_AT_ONCE = 4096
+_AT_ONCE = 512
 FLOATS = ("DT_FLOAT", "DT_DOUBLE")
 #: One less than numpy has, because rows are stacked.
 MOST_DIMENSIONS = 63
@@ -95,6 +95,8 @@ def tensor_of_plain(values: list[Any], dtype: str) -> Array | None:
 def _plain(values: list[Any], dtype: str) -> list[Any] | None:
     """Return values as they go into a tensor if all are of its type, and none needs a second look; else None."""
     kinds = set(map(type, values))
+    if not kinds:
+        return []
     if dtype == "DT_STRING" and kinds == {str}:
         try:
             return [text.encode("utf-8", "surrogateescape") for text in values]

@@ -1,7 +1,9 @@
 """The fast way from JSON to tensors gives what the slow way gives, or leaves it to that."""
 
 import json
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,30 +12,43 @@ from hypothesis import strategies as st
 
 from serving.engine.signature import Signature, TensorSpec
 from serving.errors import ServingError
-from serving.rest import decode
+from serving.rest import decode, tensor
 from serving.rest.document import Body
 from tests.serving.strategies import VALUES
 
 DTYPES = ["DT_FLOAT", "DT_DOUBLE", "DT_INT32", "DT_INT64", "DT_UINT32"]
+ALL = [*DTYPES, "DT_STRING", "DT_BOOL", "DT_INT8", "DT_UINT64"]
 
 
 def outcome(data: bytes, dtype: str, *, fast: bool) -> Any:
+    """What comes of a body, by all short cuts (in pieces of two values) or value by value."""
     body = Body(data)
-    if not fast:
-        body.plain, body.known = False, None
-    try:
-        inputs, _ = decode.predict_inputs(body, Signature({"x": TensorSpec("x:0", dtype, None)}, {}, ""), "")
-    except ServingError as error:
-        return error.message
-    return inputs["x"].dtype, inputs["x"].shape, inputs["x"].tobytes()
+    with ExitStack() as stack:
+        for module in (decode, tensor):
+            stack.enter_context(patch.object(module, "_AT_ONCE", 2))
+        if not fast:
+            body.plain, body.known = False, None
+            stack.enter_context(patch.object(decode, "tensor_of_plain", lambda *_: None))
+            stack.enter_context(patch.object(tensor, "_plain", lambda *_: None))
+        try:
+            signature = Signature({"x": TensorSpec("x:0", dtype, None)}, {}, "")
+            inputs, _ = decode.predict_inputs(body, signature, "")
+        except ServingError as error:
+            return error.message
+    value = inputs["x"]
+    return value.dtype, value.shape, value.tolist() if value.dtype.kind == "O" else value.tobytes()
 
 
 NUMBER = st.one_of(st.integers(-(2**33), 2**33), st.floats(width=32, allow_nan=False))
+TEXT = st.one_of(st.text(max_size=2), st.just({"b64": "QQ=="}), st.booleans())
+TEXTS = st.one_of(
+    TEXT, st.lists(TEXT, max_size=5), st.lists(st.lists(TEXT, min_size=1, max_size=1), max_size=5)
+)
 NESTED = st.recursive(NUMBER, lambda inner: st.lists(inner, max_size=3), max_leaves=12)
 
 
 @settings(max_examples=1000, derandomize=True, database=None, deadline=None)
-@given(st.lists(st.one_of(NESTED, NESTED, VALUES), max_size=4), st.sampled_from(DTYPES), st.booleans())
+@given(st.lists(st.one_of(NESTED, NESTED, VALUES, TEXTS), max_size=6), st.sampled_from(ALL), st.booleans())
 def test_fast_is_slow(value: list[Any], dtype: str, by_row: bool) -> None:
     data = json.dumps({"instances" if by_row else "inputs": value}).encode()
     expected = outcome(data, dtype, fast=False)
