@@ -1,8 +1,11 @@
 """TLS, tokens, logs, limits and the client, on servers of their own."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -122,6 +125,33 @@ def test_mutual_tls_tokens_and_limits(base: Path, keys: Path, tmp_path: Path) ->
     assert all(line["labels.model"] == "default" and line["labels.model_version"] == "1" for line in fine)
     assert any(line.get("http.response.status_code") == 401 for line in lines)
     assert any(line.get("grpc.status_code") == "UNAUTHENTICATED" for line in lines)
+
+
+def test_what_does_not_fit_the_bytes_in_flight(base: Path) -> None:
+    path = "/v1/models/default:predict"
+    with start(f"--model_base_path={base / 'model'}", "--max_inflight_bytes=20000") as server:
+        refused = server.post(path, b'{"instances": [' + b"1," * 8000 + b"1]}")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "--max_inflight_bytes" in refused.json()["error"]
+        with Client(f"grpc://localhost:{server.grpc_port}", "default", retries=0) as client:
+            with pytest.raises(PredictError, match="max_inflight_bytes") as caught:
+                client.predict([1.0] * 3000)
+            assert caught.value.code is Code.RESOURCE_EXHAUSTED
+            with contextlib.ExitStack() as stack:  # what one port holds is missing at the other
+                for _ in range(2):
+                    slow = socket.create_connection(("127.0.0.1", server.rest_port))
+                    stack.enter_context(slow)
+                    slow.sendall(
+                        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9950\r\n\r\n".encode()
+                        + b" " * 9900
+                    )
+                time.sleep(0.5)
+                with pytest.raises(PredictError, match="max_inflight_bytes"):
+                    client.predict([1.0] * 100)
+                assert server.get("/healthz/live").status_code == 200
+            time.sleep(0.5)
+            assert client.predict([1.0] * 100)["y"].tolist() == [2.5] * 100
+        assert "refusing a request of" in server.output()
 
 
 def test_ssl_files_that_cannot_be(keys: Path, tmp_path: Path) -> None:

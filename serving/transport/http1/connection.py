@@ -122,7 +122,10 @@ class HttpConnection(asyncio.Protocol):
         """See `Connection`."""
         self._draining = True
         if not (self._answering or self._waiting or self._reader.receiving or self._reader.in_head):
-            self._transport.close()
+            self._is_last = True
+            self._reader.end()
+            if self._writer.is_done:
+                self._transport.close()
 
     def abort(self) -> None:
         """See `Connection`."""

@@ -271,6 +271,20 @@ def test_draining_finishes_what_runs_and_takes_no_more() -> None:
     run(main())
 
 
+def test_draining_finishes_what_is_being_taken() -> None:
+    async def main() -> None:
+        async with served() as (port, listener), connected(port) as (reader, writer):
+            writer.write(post("/large", b""))
+            await asyncio.sleep(0.2)
+            stopping = asyncio.ensure_future(listener.stop(5))
+            await asyncio.sleep(0.2)
+            head, body = (await reader.read()).split(b"\r\n\r\n")
+            assert (statuses(head), len(body)) == ([200], 8 << 20)
+            await stopping
+
+    run(main())
+
+
 def test_a_client_library_agrees() -> None:
     async def main() -> None:
         async with served() as (port, _), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
