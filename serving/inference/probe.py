@@ -47,10 +47,10 @@ def _has_batch(signature: Signature) -> bool:
 
 
 def _answers_by_row(engine: Engine, name: str, signature: Signature, samples: Sequence[Tensors]) -> bool:
-    rows = _three_of(samples) or _made_up(signature)
-    if rows is None:
-        return False
     try:
+        rows = _three_of(samples) or _made_up(signature)
+        if rows is None:
+            return False
         singles = [engine.run(name, row) for row in rows]
         started = time.perf_counter()
         engine.run(name, rows[0])

@@ -21,7 +21,7 @@ def check_body(request: Request, limit: int) -> None:
     """Check what can be known of a body without reading it.
 
     Raises:
-        ServingError: it is larger than `limit` (RESOURCE_EXHAUSTED), or its compression is not gzip (UNIMPLEMENTED).
+        ServingError: it is larger than `limit` (RESOURCE_EXHAUSTED), or its compression is not gzip (INVALID_ARGUMENT).
     """
     if request.oversized:
         raise ServingError(
@@ -30,9 +30,7 @@ def check_body(request: Request, limit: int) -> None:
         )
     encoding = encoding_of(request)
     if encoding not in (b"", b"gzip", b"x-gzip"):
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"Content-Encoding {encoding.decode('latin-1')} is not supported; use gzip"
-        )
+        raise invalid(f"Content-Encoding {encoding.decode('latin-1')} is not supported; use gzip")
 
 
 def decompressed(data: bytes, limit: int, *, more: bool = False) -> bytes:
