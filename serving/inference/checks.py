@@ -8,6 +8,9 @@ from serving.engine.signature import Signature
 from serving.errors import invalid
 from serving.messages.dtypes import Array
 
+#: Types of what lives in the model only.
+_NO_VALUES = ("DT_RESOURCE", "DT_VARIANT")
+
 
 def check_names(signature: Signature, names: Collection[str]) -> None:
     """Check which inputs were sent, before any of them is made into a tensor.
@@ -59,8 +62,13 @@ def check_outputs(signature: Signature, output_filter: Sequence[str]) -> list[st
     """Return the outputs to compute: all if none are named.
 
     Raises:
-        ServingError: an output is not in the signature, or is named twice (INVALID_ARGUMENT).
+        ServingError: an output is not in the signature, is named twice, or has no values (INVALID_ARGUMENT).
     """
+    for alias in output_filter or signature.outputs:
+        if alias in signature.outputs and signature.outputs[alias].dtype in _NO_VALUES:
+            raise invalid(
+                f"output '{alias}' has the type {signature.outputs[alias].dtype}, which is no values"
+            )
     if not output_filter:
         return list(signature.outputs)
     wanted: list[str] = []

@@ -137,8 +137,15 @@ def to_proto(value: Array, *, packed: bool = False) -> Any:
 
 
 def fill(proto: Any, value: Array, *, packed: bool = False) -> None:
-    """Fill an empty TensorProto, such as one inside a response, which saves a copy."""
-    name = dtypes.name_of(value.dtype)
+    """Fill an empty TensorProto, such as one inside a response, which saves a copy.
+
+    Raises:
+        ServingError: the array has a type that a message cannot hold (INVALID_ARGUMENT).
+    """
+    try:
+        name = dtypes.name_of(value.dtype)
+    except TypeError as error:
+        raise invalid(f"a tensor cannot be written: {error}") from None
     proto.dtype = dtypes.NUMBERS[name]
     add = proto.tensor_shape.dim.add
     for size in value.shape:

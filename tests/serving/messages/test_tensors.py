@@ -120,3 +120,9 @@ def test_shapes_are_checked_before_anything_is_made() -> None:
 
     with pytest.raises(ServingError, match="i1 is too large"):
         to_arrays(_declared(100, 101), check)
+
+
+@pytest.mark.parametrize("name", ["float8_e5m2", "float8_e4m3fn", "int4"])
+def test_a_type_that_no_message_holds_is_named(name: str) -> None:
+    with pytest.raises(ServingError, match=f"a tensor cannot be written: numpy type {name}"):
+        to_proto(np.ones(2, np.dtype(getattr(ml_dtypes, name))))
