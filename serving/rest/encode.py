@@ -134,6 +134,9 @@ def _values(name: str, value: Array) -> Any:
 
 def _strings(value: Array, *, as_bytes: bool) -> Any:
     """Return a tensor of strings as nested lists, or as one string if it has no dimensions."""
+    if value.ndim and len(value) > _ROWS_AT_ONCE:
+        parts = (value[start : start + _ROWS_AT_ONCE] for start in range(0, len(value), _ROWS_AT_ONCE))
+        return [row for part in parts for row in _strings(part, as_bytes=as_bytes)]
     raw = [item if isinstance(item, bytes) else str(item).encode() for item in value.ravel().tolist()]
     written = np.empty(len(raw), object)
     if as_bytes:
