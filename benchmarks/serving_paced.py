@@ -72,9 +72,9 @@ def grpc_caller(channel: grpc.aio.Channel, body: bytes) -> Call:
     return call
 
 
-async def keep_pace(call: Call, rate: float, until: float, seen: Seen) -> None:
-    """Call at a rate; what is late is sent at once, and timed from when it was due."""
-    due = time.perf_counter()
+async def keep_pace(call: Call, rate: float, first: float, until: float, seen: Seen) -> None:
+    """Call at a rate, first then; what is late is sent at once, and timed from when it was due."""
+    due = first
     while due < until:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         try:
@@ -103,11 +103,13 @@ async def _run(options: argparse.Namespace) -> None:
     import numpy as np
 
     value: Array = np.ones(1, np.float32)
-    until = time.perf_counter() + options.seconds
-    seen = {}
+    started = time.perf_counter()
+    until = started + options.seconds
+    models = options.models.split(",")
+    seen: dict[str, Seen] = {}
     target = f"127.0.0.1:{options.grpc_port}"
     async with asyncio.TaskGroup() as group:
-        for model in options.models.split(","):
+        for model in models:
             rest = RestCaller(options.rest_port, model, b'{"instances":[1.0]}')
             channel = grpc.aio.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
             calls: dict[str, Call] = {
@@ -115,8 +117,10 @@ async def _run(options: argparse.Namespace) -> None:
                 "gRPC": grpc_caller(channel, grpc_body("x", value, model)),
             }
             for way, call in calls.items():
-                seen[f"{model} {way}"] = Seen()
-                group.create_task(keep_pace(call, options.rate, until, seen[f"{model} {way}"]))
+                # Not all at the same moment, or they would wait for each other.
+                first = started + len(seen) / (2 * len(models) * options.rate)
+                one = seen[f"{model} {way}"] = Seen()
+                group.create_task(keep_pace(call, options.rate, first, until, one))
         telling = asyncio.create_task(_tell(seen, options.period))
     telling.cancel()
     tell(seen)

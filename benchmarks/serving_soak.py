@@ -28,6 +28,8 @@ from serving.client.local import ServerProcess
 
 MODELS = ("light", "swapped", "heavy", "wide", "picture")
 ASKED = "light,swapped"
+#: Each by REST and by gRPC.
+_WAYS = 4
 #: Which kinds of disturbers take turns in a process, and the pause between two of them.
 DISTURBERS = {
     "heavy": 1.0,
@@ -107,12 +109,10 @@ def minutes_of(server: ServerProcess, minutes: int, rate: float) -> Iterator[Min
         told = 0
         for number in range(1, minutes + 1):
             samples = []
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
+            while process.poll() is None and (number == minutes or len(lines) < number * _WAYS):
                 samples.append(memory(server))
                 time.sleep(1)
-            if number == minutes:
-                process.wait()
+            if process.poll() is not None:
                 reader.join()
             yield Minute(lines[told:], samples)
             told = len(lines)
