@@ -97,6 +97,11 @@ class Flags:
     )
     access_log: str = _flag("none", "none, or json: one line per call, with ECS fields, on standard output")
     max_request_bytes: int = _flag(2**31 - 1, "maximum size of a REST body or gRPC message")
+    max_inflight_bytes: int = _flag(
+        0,
+        "how many bytes of requests and answers the server holds at once; what does not fit gets 503 or "
+        "RESOURCE_EXHAUSTED; 0 for a quarter of the memory of the machine or container",
+    )
     max_tensor_elements: int = _flag(0, "maximum number of elements in one input; 0 for no limit")
     max_batch_rows: int = _flag(0, "maximum number of rows in one request; 0 for no limit")
     model_cache_dir: str = _flag("", "folder for versions downloaded from buckets; empty for a temporary one")

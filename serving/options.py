@@ -12,8 +12,10 @@ from serving.manager.options import ManagerOptions
 from serving.messages.declared import MonitoringConfig
 from serving.messages.text_config import ServerConfigError, read_text
 from serving.ops.limits import Limits
+from serving.ops.memory import usable_memory
 from serving.ops.metrics import Metrics
 from serving.rest.app import RestOptions
+from serving.transport.inflight import Inflight
 
 OWN_BATCHING = "batching_params.pbtxt"
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -40,6 +42,8 @@ def check(flags: Flags) -> None:
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= 65535:
             raise ServerConfigError(f"--{name}={getattr(flags, name)} must be between 0 and 65535")
+    if flags.max_inflight_bytes < 0:
+        raise ServerConfigError(f"--max_inflight_bytes={flags.max_inflight_bytes} must not be negative")
     for name in ("rest_api_timeout_in_ms", "max_request_bytes"):
         if getattr(flags, name) <= 0:
             raise ServerConfigError(f"--{name}={getattr(flags, name)} must be greater than 0")
@@ -121,3 +125,8 @@ def rest(flags: Flags) -> RestOptions:
 def limits(flags: Flags) -> Limits:
     """Return the limits of a request."""
     return Limits(flags.max_request_bytes, flags.max_tensor_elements, flags.max_batch_rows)
+
+
+def inflight(flags: Flags) -> Inflight:
+    """Return the budget of bytes in flight."""
+    return Inflight(flags.max_inflight_bytes or usable_memory() // 4)

@@ -27,6 +27,7 @@ from serving.manager.state import Version, VersionState
 from serving.messages.text_config import ServerConfigError
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
+from serving.ops.memory import return_freed
 from serving.ops.metrics import Metrics
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import read_tls
@@ -89,6 +90,7 @@ class Server:
             check_methods=flags.enable_signature_method_name_check,
             threads=flags.grpc_max_threads,
         )
+        self._inflight = options.inflight(flags)  # of both ports together
         self._rest = RestApi(self._plane, rest_options, self._logs, tokens, access_log)
         self._applied: Future[None] = Future()
 
@@ -106,11 +108,12 @@ class Server:
             tls = self._tls if self._flags.rest_api_enable_ssl else None
             rest = rest_listener(self._rest, self._flags, tls)
             if rest:
+                rest.inflight = self._inflight
                 listeners.append(rest)
                 await rest.start()
             loading = asyncio.create_task(self._load(models))
             stopping = asyncio.create_task(stop.wait())
-            tasks += [loading, stopping]
+            tasks += [loading, stopping, asyncio.create_task(return_freed(lambda: self._inflight.held))]
             if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
                 tasks.append(asyncio.create_task(self._poll_config(models)))
             await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -119,6 +122,7 @@ class Server:
             loading.result()
             state = health.State(self._is_ready, lambda: self._rest.draining)
             rpc = make_server(self._flags, self._plane, self._logs, self._guard, self._tls, state)
+            rpc.inflight = self._inflight
             listeners.append(rpc)
             await rpc.start(self._flags.grpc_socket_path, "--grpc_socket_path")
             self._rest.started = True

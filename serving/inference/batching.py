@@ -46,6 +46,7 @@ class Batcher:
     def __init__(
         self, options: BatchingOptions, run: Run, metrics: Metrics, run_now: RunNow = _never_now
     ) -> None:
+        self._loop = asyncio.get_running_loop()  # kept, as asking for it costs a system call
         self._options = options
         self._run = run
         self._run_now = run_now
@@ -105,7 +106,7 @@ class Batcher:
         if self._alone is not None:
             self._company = True
             return False
-        self._alone = asyncio.get_running_loop().call_soon(self._turned)
+        self._alone = self._loop.call_soon(self._turned)
         return True
 
     def _turned(self) -> None:
@@ -115,7 +116,7 @@ class Batcher:
         self, inputs: Mapping[str, Array], rows: int, wanted: Sequence[str], deadline: float | None
     ) -> "asyncio.Future[dict[str, Array]]":
         shapes = shapes_of(inputs, padded=self._options.pad_variable_length_inputs)
-        task = Waiting(inputs, rows, shapes, wanted, deadline, asyncio.get_running_loop().create_future())
+        task = Waiting(inputs, rows, shapes, wanted, deadline, self._loop.create_future())
         self._queue.append(task)
         self._rows += rows
         if self._running:
@@ -127,7 +128,6 @@ class Batcher:
         """Schedule the next flush: at once if a batch is full, otherwise when the oldest request times out."""
         if not self._queue or len(self._running) >= self._options.num_batch_threads:
             return
-        loop = asyncio.get_running_loop()
         full = self._rows >= self._options.largest_run
         wait = self._queue[0].queued + self._options.batch_timeout_micros / 1e6 - time.monotonic()
         if self._timer is not None:
@@ -135,14 +135,17 @@ class Batcher:
                 return
             self._timer.cancel()
         # Even without a timeout, in the loop's next iteration: requests of the current one can still join.
-        self._timer = loop.call_soon(self._flush) if full or wait <= 0 else loop.call_later(wait, self._flush)
+        if full or wait <= 0:
+            self._timer = self._loop.call_soon(self._flush)
+        else:
+            self._timer = self._loop.call_later(wait, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
         while self._queue and len(self._running) < self._options.num_batch_threads:
             batch = self._take()
             if batch and not self._answer_now(batch):
-                task = asyncio.ensure_future(self._execute(batch))
+                task = self._loop.create_task(self._execute(batch))
                 self._running[task] = batch
                 task.add_done_callback(self._ended)
                 self._alarm.watch(chain(batch, self._queue))

@@ -157,7 +157,9 @@ class _Worker:
         self.lent()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        with contextlib.suppress(RuntimeError):  # a call that is still going on reads the end of the output itself
+        with contextlib.suppress(
+            RuntimeError
+        ):  # a call that is still going on reads the end of the output itself
             await self._process.communicate()
         await asyncio.sleep(0)  # its pipes are closed in the loop's next turn
 

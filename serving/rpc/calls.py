@@ -13,6 +13,7 @@ from serving.transport.http2.connection import Http2Connection
 from serving.transport.http2.frames import ErrorCode
 from serving.transport.http2.headers import Head
 from serving.transport.http2.stream import Stream
+from serving.transport.inflight import REFUSAL
 
 log = logging.getLogger("slipway.server")
 
@@ -40,9 +41,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Unary:
-    """A method with one request message and one response message."""
+    """A method with one request message and one response message.
 
-    call: Callable[[bytes, Context], Awaitable[bytes]]
+    Attributes:
+        call: answers a message.
+        largest: the size of a message, if it is not the server's limit.
+        apart: whether it takes compressed messages that become large as they came.
+    """
+
+    call: Callable[[Any, Context], Awaitable[bytes]]
+    largest: int | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,6 @@ Methods = Mapping[str, Unary | Streaming]
 
 class _Call:
     """The common part of both kinds of call: the task, the deadline, the end."""
-
-    is_prompt = True
 
     def __init__(
         self, connection: Http2Connection, stream: Stream, reader: wire.MessageReader, context: Context
@@ -77,8 +84,17 @@ class _Call:
         if self._task:
             self._task.cancel()
 
+    def _hold(self, size: int) -> None:
+        """Charge bytes to the connection, or raise RESOURCE_EXHAUSTED if there is no room for them."""
+        if not self._connection.hold(self._stream, size):
+            raise self._no_room()
+
+    def _no_room(self) -> ServingError:
+        self._stream.cost = 0  # no fault of the client's
+        return ServingError(Code.RESOURCE_EXHAUSTED, REFUSAL)
+
     def _start(self, run: Any) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._connection.loop
         self._task = loop.create_task(run)
         if self._context.deadline is not None:
             self._timer = loop.call_at(self._context.deadline + _GRACE_SECONDS, self._expire)
@@ -117,6 +133,8 @@ class _Call:
 class UnaryCall(_Call):
     """A call with one request message and one response message."""
 
+    is_prompt = True
+
     def __init__(
         self,
         connection: Http2Connection,
@@ -127,15 +145,19 @@ class UnaryCall(_Call):
     ) -> None:
         super().__init__(connection, stream, reader, context)
         self._method = method
-        self._message: bytes | None = None
+        self._message: bytes | wire.Compressed | None = None
 
     def data(self, data: bytes) -> None:
         """See `Handler`."""
         try:
+            if not self._connection.hold(self._stream, len(data)):
+                raise self._no_room()
             for message in self._reader.feed(data):
                 if self._message is not None:
                     raise ServingError(Code.INTERNAL, "more than one message for a unary method")
                 self._message = message
+                if len(message) > self._stream.held:  # it was compressed
+                    self._hold(len(message) - self._stream.held)
         except ServingError as error:
             self._fail_with(error)
             return
@@ -143,16 +165,18 @@ class UnaryCall(_Call):
 
     def end(self) -> None:
         """See `Handler`."""
-        if self._message is None or not self._reader.is_empty:
+        if self._message is None or self._reader.size:
             self._fail(Code.INTERNAL, "the request ended before its message was complete")
             return
         self._stream.cost = 0
         self._start(self._run(self._message))
         self._message = None
 
-    async def _run(self, message: bytes) -> None:
+    async def _run(self, message: bytes | wire.Compressed) -> None:
         try:
             answer = await self._method.call(message, self._context)
+            if len(answer) > len(message) and self._stream.handler is not None:
+                self._hold(len(answer) - len(message))  # the one for the other
         except (Exception, asyncio.CancelledError) as error:
             self._fail_with(error)
             return
@@ -169,8 +193,6 @@ class UnaryCall(_Call):
 class StreamingCall(_Call):
     """A call with messages in both directions at any time. The client's window is replenished as they are read."""
 
-    is_prompt = False
-
     def __init__(
         self,
         connection: Http2Connection,
@@ -185,10 +207,17 @@ class StreamingCall(_Call):
         connection.sender.headers(stream, wire.RESPONSE)
         self._start(self._run(method))
 
+    @property
+    def is_prompt(self) -> bool:
+        """See `Handler`. Between messages the client may take its time."""
+        return bool(self._reader.size)
+
     def data(self, data: bytes) -> None:
         """See `Handler`."""
         try:
+            before = self._reader.size
             messages = self._reader.feed(data)
+            self._hold(sum(map(len, messages)) + self._reader.size - before)
             if self._queue.qsize() + len(messages) > _MOST_WAITING:
                 raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages are waiting to be answered")
         except ServingError as error:
@@ -198,6 +227,7 @@ class StreamingCall(_Call):
                 task.cancel()
             return
         for message in messages:
+            assert isinstance(message, bytes)  # a stream's messages are small
             self._queue.put_nowait(message)
         self._connection.consumed(self._stream, len(data))
 
@@ -209,9 +239,11 @@ class StreamingCall(_Call):
         sender = self._connection.sender
         try:
             async for answer in method.call(self._messages(), self._context):
+                self._hold(len(answer))
                 sender.data(self._stream, wire.frame_message(answer))
                 sender.flush()
                 await self._stream.until_drained()
+                self._hold(-len(answer))
         except (Exception, asyncio.CancelledError) as error:
             if self._task:
                 self._fail_with(error, begun=True)
@@ -221,4 +253,5 @@ class StreamingCall(_Call):
 
     async def _messages(self) -> AsyncIterator[bytes]:
         while (message := await self._queue.get()) is not None:
+            self._hold(-len(message))
             yield message

@@ -7,16 +7,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from serving.errors import Code, ServingError, invalid
+from serving.errors import Code, ServingError
+from serving.messages.dtypes import Array
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.rpc.calls import Context, Unary
+from serving.rpc.wire import Compressed, parse
 
 log = logging.getLogger("slipway.server")
 
 
+#: A message without tensors is at most as large as gRPC itself takes without being told.
+_USUAL = 4 << 20
+#: A larger message with tensors is read apart.
+_LARGE = 1 << 20
 #: How the addresses of callers on this machine begin.
 _LOCAL = ("unix:", "ipv4:127.", "ipv6:[::1]:")
 
@@ -29,15 +33,21 @@ class Call:
         deadline: on the monotonic clock, or None.
         model: the name of the requested model, once it is known.
         version: the version that answered.
+        size: of the message as it came, in bytes.
+        tensors: the inputs of a large request, whose message then lacks them.
     """
 
     deadline: float | None
     model: str = ""
     version: int | None = None
+    size: int = 0
+    tensors: dict[str, Array] | None = None
 
 
 Method = Callable[[Any, Call], Awaitable[Any]]
 Counted = Callable[[Call, Code, float], None]
+#: Reads a large message, which may be compressed: returns it without its tensors, and those.
+ReadLarge = Callable[[bytes | Compressed, Call], Awaitable[tuple[Any, dict[str, Array]]]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class Guard:
         counted: Counted | None = None,
         *,
         control: bool = False,
+        read_large: ReadLarge | None = None,
     ) -> Unary:
         """Return a method that takes and returns bytes: messages are parsed here, so that we report parse errors.
 
@@ -73,11 +84,12 @@ class Guard:
             method: takes the message and the call, returns a message; raises ServingError.
             counted: called after each call, with its code and its duration in seconds.
             control: whether it changes what is served.
+            read_large: reads messages that would hold the event loop for long; without it there are none.
         """
 
-        async def handle(data: bytes, context: Context) -> bytes:
+        async def handle(data: bytes | Compressed, context: Context) -> bytes:
             started = time.monotonic()
-            call = Call(context.deadline)
+            call = Call(context.deadline, size=len(data))
             code = Code.OK
             answer: bytes = b""
             try:
@@ -85,11 +97,11 @@ class Guard:
                     self.check_control(context)
                 else:
                     self.check(context)
-                try:
-                    request = request_type.FromString(data)
-                except DecodeError as error:
-                    name = request_type.DESCRIPTOR.full_name
-                    raise invalid(f"the request is not a valid {name}: {error}") from None
+                if isinstance(data, bytes) and (read_large is None or len(data) <= _LARGE):
+                    request = parse(request_type, data)
+                else:
+                    assert read_large is not None, "only methods that read them take compressed messages"
+                    request, call.tensors = await read_large(data, call)
                 answer = (await method(request, call)).SerializeToString()
             except ServingError as error:
                 code = error.code
@@ -110,7 +122,7 @@ class Guard:
                     self.access_log.grpc(context.peer, full_name, code, took, len(data), size, call)
             return answer
 
-        return Unary(handle)
+        return Unary(handle, None if read_large else _USUAL, apart=read_large is not None)
 
     def check(self, context: Context) -> None:
         """Raise UNAUTHENTICATED for a call without a valid token, if tokens are required."""

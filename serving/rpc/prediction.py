@@ -1,5 +1,6 @@
 """PredictionService: Predict, Classify, Regress, MultiInference, GetModelMetadata."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from serving.engine.signature import DEFAULT_SIGNATURE
 from serving.errors import Code, invalid
 from serving.inference.checks import check_names
 from serving.inference.dataplane import DataPlane, ModelRef
+from serving.inference.examples import INPUTS
 from serving.inference.runners import engine_of
 from serving.messages import tensors
 from serving.messages.calls import (
@@ -17,6 +19,7 @@ from serving.messages.calls import (
     read_input,
     write_spec,
 )
+from serving.messages.dtypes import Array
 from serving.messages.protos import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -24,11 +27,15 @@ from serving.messages.protos import (
     predict_pb2,
     regression_pb2,
 )
+from serving.offload.tensors import unpacked
 from serving.ops.request_log import RequestLogs
 from serving.rpc.calls import Methods
-from serving.rpc.guard import Call, Counted, Guard
+from serving.rpc.guard import Call, Counted, Guard, Method, ReadLarge
+from serving.rpc.read import REQUESTS, read_apart
+from serving.rpc.wire import Compressed, parse
 
 SERVICE = "tensorflow.serving.PredictionService"
+_SMALL = 1 << 15
 _SIGNATURE_DEF = "signature_def"
 
 
@@ -46,14 +53,17 @@ class PredictionService:
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
             call.version = version.number
-            check_names(self.plane.signature(version, name or DEFAULT_SIGNATURE), request.inputs)
-            inputs = tensors.to_arrays(request.inputs, self.plane.limits.check_shape)
+            sent = request.inputs if call.tensors is None else call.tensors
+            check_names(self.plane.signature(version, name or DEFAULT_SIGNATURE), sent)
+            inputs = await self._inputs(request, call)
             outputs = await self.plane.predict(version, name, inputs, request.output_filter, call.deadline)
         response = predict_pb2.PredictResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
-        for alias, value in outputs.items():
-            tensors.fill(response.outputs[alias], value, packed=self.packed)
+        size = sum(value.size for value in outputs.values())
+        await self.plane.offload.by_size(size, _fill, response.outputs, outputs, self.packed)
         if self.logs.wants(ref.name):
+            if call.tensors:
+                _fill(request.inputs, call.tensors, packed=True)
             self.logs.put(ref.name, log_entry("predict", request, response))
         return response
 
@@ -63,11 +73,13 @@ class PredictionService:
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
             call.version = version.number
-            result = await self.plane.classify(version, name, read_input(request.input), call.deadline)
+            tensor = await self._examples(request, call)
+            result = await self.plane.classify(version, name, tensor, call.deadline)
         response = classification_pb2.ClassificationResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
-        fill_classifications(response.result, result)
+        await self.plane.offload.by_size(len(tensor), fill_classifications, response.result, result)
         if self.logs.wants(ref.name):
+            _restore_examples(request, call)
             self.logs.put(ref.name, log_entry("classify", request, response))
         return response
 
@@ -77,11 +89,13 @@ class PredictionService:
         name = request.model_spec.signature_name
         with self.plane.version(ref) as version:
             call.version = version.number
-            result = await self.plane.regress(version, name, read_input(request.input), call.deadline)
+            tensor = await self._examples(request, call)
+            result = await self.plane.regress(version, name, tensor, call.deadline)
         response = regression_pb2.RegressionResponse()
         write_spec(response.model_spec, ref.name, call.version, name or DEFAULT_SIGNATURE)
-        fill_regressions(response.result, result)
+        await self.plane.offload.by_size(len(tensor), fill_regressions, response.result, result)
         if self.logs.wants(ref.name):
+            _restore_examples(request, call)
             self.logs.put(ref.name, log_entry("regress", request, response))
         return response
 
@@ -98,20 +112,40 @@ class PredictionService:
         tasks = [(task.model_spec.signature_name, task.method_name) for task in request.tasks]
         with self.plane.version(ref) as version:
             call.version = version.number
-            results = await self.plane.multi_inference(
-                version, tasks, read_input(request.input), call.deadline
-            )
+            tensor = await self._examples(request, call)
+            results = await self.plane.multi_inference(version, tasks, tensor, call.deadline)
         response = inference_pb2.MultiInferenceResponse()
         for (signature_name, _), result in zip(tasks, results, strict=True):
             entry = response.results.add()
             write_spec(entry.model_spec, ref.name, call.version, signature_name or DEFAULT_SIGNATURE)
             if isinstance(result, Classifications):
-                fill_classifications(entry.classification_result, result)
+                await self.plane.offload.by_size(
+                    len(tensor), fill_classifications, entry.classification_result, result
+                )
             else:
-                fill_regressions(entry.regression_result, result)
+                await self.plane.offload.by_size(
+                    len(tensor), fill_regressions, entry.regression_result, result
+                )
         if self.logs.wants(ref.name):
+            _restore_examples(request, call)
             self.logs.put(ref.name, log_entry("multi_inference", request, response))
         return response
+
+    async def _inputs(self, request: Any, call: Call) -> dict[str, Array]:
+        if call.tensors is not None:
+            return call.tensors
+        check = self.plane.limits.check_shape
+        if call.size <= _SMALL:
+            return tensors.to_arrays(request.inputs, check)
+        count = tensors.count_values(request.inputs)
+        return await self.plane.offload.by_size(count, tensors.to_arrays, request.inputs, check)
+
+    async def _examples(self, request: Any, call: Call) -> Array:
+        if call.tensors is not None:
+            return call.tensors[INPUTS]
+        given = request.input
+        count = len(given.example_list.examples) + len(given.example_list_with_context.examples)
+        return await self.plane.offload.by_size(count, read_input, given)
 
     async def metadata(self, request: Any, call: Call) -> Any:
         """Answer GetModelMetadata."""
@@ -134,22 +168,45 @@ class PredictionService:
 
 def methods(service: PredictionService, guard: Guard) -> Methods:
     """Return the service's methods."""
+    plane = service.plane
+    answers: dict[str, tuple[Method, Counted | None]] = {
+        "Predict": (service.predict, _count(plane, "Predict")),
+        "Classify": (service.classify, _count(plane, "Classify")),
+        "Regress": (service.regress, _count(plane, "Regress")),
+        "MultiInference": (service.multi_inference, None),
+    }
     table = {
-        "Predict": (predict_pb2.PredictRequest, service.predict, _count(service.plane, "Predict")),
-        "Classify": (
-            classification_pb2.ClassificationRequest,
-            service.classify,
-            _count(service.plane, "Classify"),
-        ),
-        "Regress": (regression_pb2.RegressionRequest, service.regress, _count(service.plane, "Regress")),
-        "MultiInference": (inference_pb2.MultiInferenceRequest, service.multi_inference, None),
-        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, service.metadata, None),
+        f"/{SERVICE}/{name}": guard.unary(
+            f"/{SERVICE}/{name}", REQUESTS[name], method, counted, read_large=_read_large(plane, name)
+        )
+        for name, (method, counted) in answers.items()
     }
-    paths = {f"/{SERVICE}/{name}": entry for name, entry in table.items()}
-    return {
-        path: guard.unary(path, request, method, counted)
-        for path, (request, method, counted) in paths.items()
-    }
+    path = f"/{SERVICE}/GetModelMetadata"
+    request_type = get_model_metadata_pb2.GetModelMetadataRequest
+    return {**table, path: guard.unary(path, request_type, service.metadata)}
+
+
+def _read_large(plane: DataPlane, method: str) -> ReadLarge:
+    async def read(data: bytes | Compressed, call: Call) -> tuple[Any, dict[str, Array]]:
+        raw, encoding = (data.data, data.encoding) if isinstance(data, Compressed) else (data, b"")
+        limits = plane.limits
+        rest, packed = await plane.offload.run(
+            read_apart, raw, encoding, limits.body_bytes, method, limits, deadline=call.deadline
+        )
+        return parse(REQUESTS[method], rest), await unpacked(packed, plane.offload)
+
+    return read
+
+
+def _fill(fields: Any, values: Mapping[str, Array], packed: bool) -> None:
+    for alias, value in values.items():
+        tensors.fill(fields[alias], value, packed=packed and value.dtype.kind != "O")
+
+
+def _restore_examples(request: Any, call: Call) -> None:
+    """Put the examples of a large request back into it, for the log."""
+    for data in (call.tensors or {}).get(INPUTS, ()):
+        request.input.example_list.examples.add().ParseFromString(data)
 
 
 def read_spec(message: Any, call: Call) -> ModelRef:

@@ -3,12 +3,18 @@
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote_from_bytes
 
-from serving.errors import Code, ServingError
+from google.protobuf.message import DecodeError
+
+from serving.errors import Code, ServingError, invalid
 from serving.transport.http2.headers import literal, status
 
+#: A compressed message of a method that takes large ones is decompressed at once to so many bytes.
+_AT_ONCE = 1 << 18
 PREFIX = struct.Struct(">BL")
 ENCODINGS = {b"gzip": 31, b"deflate": 15}  # with zlib's window bits
 _TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
@@ -57,6 +63,36 @@ def read_timeout(value: bytes) -> float | None:
     return int(match[1]) * _UNITS[match[2]]
 
 
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A message that is large once decompressed, which is left to others.
+
+    Attributes:
+        data: as it came.
+        encoding: how it is compressed.
+    """
+
+    data: bytes
+    encoding: bytes
+
+    def __len__(self) -> int:
+        """Return the number of bytes that came."""
+        return len(self.data)
+
+
+def parse(message_type: Any, data: bytes) -> Any:
+    """Parse a message.
+
+    Raises:
+        ServingError: it is not one of this type (INVALID_ARGUMENT).
+    """
+    try:
+        return message_type.FromString(data)
+    except DecodeError as error:
+        name = message_type.DESCRIPTOR.full_name
+        raise invalid(f"the request is not a valid {name}: {error}") from None
+
+
 def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
     """Decompress a message, but never to more than the limit.
 
@@ -90,45 +126,57 @@ class MessageReader:
     Args:
         encoding: the grpc-encoding.
         limit: the maximum size of a message.
+        apart: whether compressed messages that become large are returned as they came.
+
+    Attributes:
+        size: how many bytes of an incomplete message have arrived.
     """
 
-    __slots__ = ("_encoding", "_limit", "_need", "_parts", "_size")
+    __slots__ = ("_apart", "_encoding", "_limit", "_need", "_parts", "size")
 
-    def __init__(self, encoding: bytes, limit: int) -> None:
+    def __init__(self, encoding: bytes, limit: int, *, apart: bool = False) -> None:
         self._encoding = encoding
+        self._apart = apart
         self._limit = limit
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._need = PREFIX.size
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no incomplete message."""
-        return not self._size
-
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytes | Compressed]:
         """Return the messages that this data completes.
 
         Raises:
             ServingError: a message is too large or cannot be decompressed.
         """
         self._parts.append(data)
-        self._size += len(data)
-        messages: list[bytes] = []
-        while self._size >= self._need:
+        self.size += len(data)
+        messages: list[bytes | Compressed] = []
+        while self.size >= self._need:
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             compressed, length = PREFIX.unpack_from(whole)
             if length > self._limit:
                 raise too_large(length, self._limit)
             end = PREFIX.size + length
             self._need = end
-            if self._size < end:
+            if self.size < end:
                 self._parts = [whole]
                 break
             message = whole[PREFIX.size : end]
-            messages.append(decompress(message, self._encoding, self._limit) if compressed else message)
+            messages.append(self._decompressed(message) if compressed else message)
             whole = whole[end:]
             self._parts = [whole] if whole else []
-            self._size = len(whole)
+            self.size = len(whole)
             self._need = PREFIX.size
         return messages
+
+    def _decompressed(self, message: bytes) -> bytes | Compressed:
+        if self._apart and self._limit > _AT_ONCE and self._encoding in ENCODINGS:
+            try:
+                if (
+                    len(zlib.decompressobj(ENCODINGS[self._encoding]).decompress(message, _AT_ONCE + 1))
+                    > _AT_ONCE
+                ):
+                    return Compressed(message, self._encoding)
+            except zlib.error:
+                pass  # said below
+        return decompress(message, self._encoding, self._limit)

@@ -4,11 +4,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from serving.transport.inflight import Inflight
+
 BACKLOG = 2048
 _SWEEP_SECONDS = 1.0
+#: How much the kernel takes for a client before it is sent: with its default of megabytes, an answer that a slow client
+#: takes steadily would not move for a minute.
+_UNSENT = 1 << 17
 
 
 class BindError(RuntimeError):
@@ -33,10 +39,12 @@ class Listener:
 
     Attributes:
         connections: the open connections, which register and unregister themselves.
+        inflight: the bytes that they hold; the listeners of one server share it.
     """
 
     def __init__(self, make: Callable[["Listener"], asyncio.BaseProtocol]) -> None:
         self.connections: set[Any] = set()
+        self.inflight = Inflight(sys.maxsize)
         self._make = make
         self._sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
         self._servers: list[asyncio.Server] = []
@@ -50,7 +58,10 @@ class Listener:
             BindError: the address or the port is not available.
         """
         try:
-            self._sockets.append((_bound(host, port), tls))
+            bound = _bound(host, port)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            self._sockets.append((bound, tls))
         except OSError as error:
             where = f"{host}, port {port}" if host else f"port {port}"
             raise BindError(f"cannot listen on {where} ({flag}): {error.strerror}") from error

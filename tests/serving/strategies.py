@@ -1,6 +1,8 @@
-"""Request bodies for hypothesis: built from what the protocols can say, in good and in bad combinations."""
+"""Requests for hypothesis: built from what the protocols can say, in good and in bad combinations."""
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 from hypothesis import strategies as st
@@ -62,6 +64,100 @@ def rest_bodies() -> st.SearchStrategy[bytes]:
     )
 
 
+def rest_requests() -> st.SearchStrategy[bytes]:
+    """Whole requests, which end their connection: any method, path, headers and body."""
+    methods = st.one_of(
+        st.sampled_from(
+            [b"POST"] * 6 + [b"GET"] * 4 + [b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE"]
+        ),
+        st.binary(min_size=1, max_size=8),
+    )
+    # Of a whole path, or of its parts in any order.
+    parts = st.one_of(
+        st.sampled_from(
+            [
+                "/v1/models",
+                "/default",
+                "/versions",
+                "/labels",
+                "/1",
+                "/x",
+                "/metadata",
+                ":predict",
+                ":classify",
+                ":regress",
+            ]
+        ),
+        st.sampled_from(
+            ["/", "//", "?", "#", "%", "%2f", "%00", "%ff", "..", ":", "/18446744073709551616", "/-1", "*"]
+        ),
+        st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=4),
+    )
+    paths = st.one_of(
+        st.sampled_from(
+            [
+                *["/v1/models/default:predict"] * 4,
+                "/v1/models/default/versions/1:predict",
+                "/v1/models/default/labels/x:classify",
+                "/v1/models/default:classify",
+                "/v1/models/default/metadata",
+                "/v1/models/default",
+                "/v1/models",
+                "/healthz/ready",
+                "/monitoring/prometheus/metrics",
+            ]
+        ),
+        st.lists(parts, max_size=6).map("".join),
+    )
+    names = st.sampled_from(
+        [
+            "accept",
+            "authorization",
+            "connection",
+            "content-type",
+            "expect",
+            "origin",
+            "transfer-encoding",
+            "upgrade",
+            "x",
+        ]
+    )
+    values = st.one_of(
+        st.sampled_from(
+            ["application/json", "100-continue", "chunked", "h2c", "http://a.b", "Bearer ", "close"]
+        ),
+        st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=8),
+    )
+    bodies = st.one_of(rest_bodies(), rest_bodies(), st.binary(max_size=40))
+    codings = st.sampled_from(
+        [""] * 6 + ["gzip", "gzip", "x-gzip", "deflate", "identity", "br", "gzip, gzip", "\xff"]
+    )
+    return st.builds(
+        _request, methods, paths, st.lists(st.tuples(names, values), max_size=2), bodies, codings
+    )
+
+
+def grpc_paths() -> st.SearchStrategy[str]:
+    """Methods that there are, but for those that change what is served, and others."""
+    service = "/tensorflow.serving.PredictionService/"
+    return st.one_of(
+        st.sampled_from(
+            [
+                *[f"{service}Predict"] * 4,
+                *(
+                    f"{service}{name}"
+                    for name in ("Classify", "Regress", "MultiInference", "GetModelMetadata")
+                ),
+                "/tensorflow.serving.ModelService/GetModelStatus",
+                "/tensorflow.serving.SessionService/SessionRun",
+                "/grpc.health.v1.Health/Check",
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            ]
+        ),
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12).map(lambda text: f"/{text}"),
+    )
+
+
 def tensors() -> st.SearchStrategy[Any]:
     """TensorProtos whose type, shape and values need not go together."""
     return st.builds(
@@ -120,6 +216,18 @@ def grpc_bodies() -> st.SearchStrategy[bytes]:
     )
     broken = st.builds(_put_in, data, st.binary(max_size=6), st.integers(0, 60))
     return st.one_of(data, data, broken, st.binary(max_size=40))
+
+
+def _request(method: bytes, path: str, headers: list[tuple[str, str]], body: bytes, coding: str) -> bytes:
+    if coding in ("gzip", "x-gzip"):
+        body = gzip.compress(body)
+    elif coding == "deflate":
+        body = zlib.compress(body)
+    lines = [f"{name}: {value}" for name, value in headers]
+    lines += [f"content-encoding: {coding}"] * bool(coding)
+    lines += ["host: x", f"content-length: {len(body)}", "connection: close", "", ""]
+    start = method + f" {path} HTTP/1.1\r\n".encode("latin-1")
+    return start + "\r\n".join(lines).encode("latin-1") + body
 
 
 def _put_in(data: bytes, more: bytes, where: int) -> bytes:

@@ -7,6 +7,8 @@ built from nothing by hypothesis (see `strategies.py`), which reduces a failure 
 import json
 import os
 import random
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from serving.messages.tensors import to_proto
 from serving.messages.warmup_file import predict_request
 from tests.serving.process import Running, start
-from tests.serving.strategies import grpc_bodies, rest_bodies
+from tests.serving.strategies import grpc_bodies, grpc_paths, rest_bodies, rest_requests
 from tests.serving.tf_models import write_half_plus
 
 pytestmark = pytest.mark.server
@@ -61,6 +63,8 @@ ODD: list[Any] = [
 CASES = int(os.environ.get("SLIPWAY_FUZZ_CASES", "800"))
 PATHS = ["predict", "classify", "regress", "versions/1:predict", "labels/x:predict", "predict?x=1"]
 METHODS = ["Predict"] * 3 + ["Classify", "Regress", "MultiInference", "GetModelMetadata"]
+#: The only codes of the server's side that a request may be answered with.
+MAY_FAIL = {503, 504}
 ALLOWED = {200, 400, 404, 429, 501}
 CODES = {
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -208,6 +212,59 @@ def every_grpc_body(server: Running, cases: int) -> set[grpc.StatusCode]:
 
         check()
     return seen
+
+
+def every_rest_request(server: Running, cases: int) -> set[int]:
+    """Asks by any bytes on any path; returns the codes that came."""
+    seen: set[int] = set()
+
+    @properties(cases)
+    @given(rest_requests())
+    def check(request: bytes) -> None:
+        got = b""
+        with socket.create_connection(("127.0.0.1", server.rest_port), timeout=20) as client:
+            client.sendall(request)
+            while part := client.recv(1 << 16):
+                got += part
+        codes = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d+) ", got)]
+        allowed = MAY_FAIL | ({501} if b"content-encoding" in request else set())
+        assert all(code < 500 or code in allowed for code in codes), got
+        seen.update(codes)
+
+    check()
+    return seen
+
+
+def every_grpc_request(server: Running, cases: int) -> set[grpc.StatusCode]:
+    """The same over gRPC."""
+    seen: set[grpc.StatusCode] = set()
+    with grpc.insecure_channel(server.address) as channel:
+
+        @properties(cases)
+        @given(grpc_paths(), grpc_bodies(), st.sampled_from([None, grpc.Compression.Gzip]))
+        def check(path: str, body: bytes, compression: Any) -> None:
+            answer = channel.unary_unary(path).future(body, timeout=30, compression=compression)
+            code = answer.code()
+            assert code is grpc.StatusCode.OK or code in CODES, f"{code} {answer.details()}"
+            seen.add(code)
+
+        check()
+    return seen
+
+
+@pytest.mark.run
+def test_any_bytes_on_any_path(fuzzed: Running) -> None:
+    """No 5xx but 503 and 504, and nothing in the log that an operator would take for a fault of the server's."""
+    assert {200, 400, 404, 405} & every_rest_request(fuzzed, CASES // 2) >= {200, 400, 404}
+    assert every_grpc_request(fuzzed, CASES // 2) >= {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+    assert fuzzed.post("/v1/models/default:predict", {"instances": [2]}).json() == {"predictions": [3.0]}
+    output = fuzzed.output()
+    assert "Traceback" not in output
+    assert " ERROR slipway" not in output
 
 
 @pytest.mark.run

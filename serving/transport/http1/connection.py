@@ -12,13 +12,15 @@ from typing import Any
 
 from serving.transport.http1.message import Answer, Application, Exchange, HttpLimits, Request
 from serving.transport.http1.reading import RequestError, RequestReader
-from serving.transport.http1.wire import CLOSE, CONTINUE, KEEP_ALIVE, TEXT, response_head
+from serving.transport.http1.wire import CLOSE, CONTINUE, KEEP_ALIVE, TEXT
+from serving.transport.http1.writing import AnswerWriter
 from serving.transport.listener import Listener, peer_name
+from serving.transport.patience import Pace
 
 log = logging.getLogger("slipway.server")
 
 _LINGER_SECONDS = 2.0
-_BYTES_PER_SECOND = 1024
+_MOST_WAITING = 1000
 
 
 class HttpConnection(asyncio.Protocol):
@@ -35,20 +37,23 @@ class HttpConnection(asyncio.Protocol):
         self._limits = limits
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._reader = RequestReader(application, limits, self)
+        self._account = listener.inflight.account()
+        self._reader = RequestReader(application, limits, self._account, self)
         self._transport: Any = None
         self._since = self._loop.time()  # start of the current phase: receiving, idle or lingering
         self._waiting: deque[Exchange] = deque()  # complete, waiting for their turn
         self._task: asyncio.Task[None] | None = None  # answers the current request
         self._answering: Exchange | None = None
         self._draining = False
+        self._is_last = False  # no more answers follow the one that was begun
+        self._is_cut = False  # a request was not read to its end, so the client may still be sending
         self._lingering = False
-        self._stalled_since = 0.0  # when the client stopped reading; 0 if it reads
-        self._written = 0
+        self._arriving: Pace | None = None  # of the body that is being received
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = transport
+        self._writer = AnswerWriter(transport, self._account, self._limits)
         self._reader.peer = peer_name(transport)
         self._listener.opened(self)
 
@@ -57,6 +62,7 @@ class HttpConnection(asyncio.Protocol):
         self._listener.closed(self)
         self._reader.end()
         self._waiting.clear()
+        self._account.close()
         if self._answering and self._task:
             self._answering.request.abandoned = True
             self._task.cancel()
@@ -75,12 +81,15 @@ class HttpConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """See asyncio. While a client does not read responses, its requests are not read either."""
-        self._stalled_since = self._loop.time()
+        self._writer.pause()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """See asyncio."""
-        self._stalled_since = 0.0
+        self._since = self._loop.time()
+        self._writer.resume()
+        if self._is_last and not self._writer.is_busy:
+            self._end()
         self._next()
 
     def check(self, now: float) -> None:
@@ -90,14 +99,21 @@ class HttpConnection(asyncio.Protocol):
         if self._lingering:
             if took > _LINGER_SECONDS:
                 self.abort()
-        elif self._stalled_since:
-            if now - self._stalled_since > limits.slow_seconds + self._written / _BYTES_PER_SECOND:
+        elif self._writer.is_busy:
+            if self._writer.is_too_slow(now):
+                self.abort()
+        elif self._transport.is_closing():
+            if took > limits.patience.grace_seconds:
                 self.abort()
         elif self._answering or self._waiting:
-            return
-        elif self._reader.receiving or self._reader.in_head:
-            size = self._reader.receiving.size if self._reader.receiving else 0
-            if took > limits.slow_seconds + size / _BYTES_PER_SECOND:
+            self._arriving = None
+        elif self._reader.receiving:
+            if self._arriving is None:
+                self._arriving = Pace(limits.patience, self._since)
+            if self._arriving.is_too_slow(now, self._reader.receiving.size):
+                self._refuse(408, "the request took too long to arrive")
+        elif self._reader.in_head:
+            if took > limits.patience.grace_seconds:
                 self._refuse(408, "the request took too long to arrive")
         elif took > limits.idle_seconds:
             self._transport.close()
@@ -114,6 +130,7 @@ class HttpConnection(asyncio.Protocol):
 
     def begun(self) -> None:
         """See `Taker`."""
+        self._arriving = None
         if self._answering is None:
             self._since = self._loop.time()
 
@@ -126,16 +143,18 @@ class HttpConnection(asyncio.Protocol):
 
     def received(self, exchange: Exchange) -> None:
         """See `Taker`."""
-        self._lingering |= exchange.is_cut
-        if self._answering is None and not self._waiting and not self._stalled_since:
+        self._is_cut |= exchange.is_cut
+        if self._answering is None and not self._waiting and not self._writer.is_busy:
             self._begin(exchange)
-        else:
+        elif len(self._waiting) < _MOST_WAITING:
             self._waiting.append(exchange)
+        else:
+            self._refuse(429, "too many requests at once on one connection")
 
     def _refuse(self, status: int, why: str) -> None:
         """Answer an invalid request; nothing that follows it can be parsed either."""
         self._reader.end()
-        self._lingering = True
+        self._is_cut = True
         refusal = Answer(status, why.encode("utf-8", "replace"), TEXT)
         self._waiting.append(
             Exchange(Request("", "", [], self._reader.peer), keep_alive=False, answer=refusal)
@@ -156,15 +175,16 @@ class HttpConnection(asyncio.Protocol):
             log.exception("internal server error on %s", exchange.request.path)
             answer = Answer(500)
         self._answering = self._task = None
+        self._account.give(exchange.held)
         self._write(exchange, answer)
         if self._waiting or self._reader.receiving:
             self._next()
 
     def _next(self) -> None:
         """Answer waiting requests, and resume reading when there are none."""
-        while self._waiting and self._answering is None and not self._stalled_since:
+        while self._waiting and self._answering is None and not self._writer.is_busy:
             self._begin(self._waiting.popleft())
-        if self._waiting or self._stalled_since or self._transport.is_closing():
+        if self._waiting or self._writer.is_busy or self._transport.is_closing():
             return
         if self._reader.receiving and self._reader.receiving.awaits_continue and self._answering is None:
             self._reader.receiving.awaits_continue = False
@@ -175,16 +195,23 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._since = self._loop.time()
-        self._written = len(answer.body)
         keep_alive = exchange.keep_alive and not (self._draining and not self._waiting)
-        head = response_head(answer, (KEEP_ALIVE if exchange.is_old else b"") if keep_alive else CLOSE)
-        self._transport.write(head if exchange.request.method == "HEAD" else head + answer.body)
-        if keep_alive:
+        connection = (KEEP_ALIVE if exchange.is_old else b"") if keep_alive else CLOSE
+        self._writer.write(answer, connection, with_body=exchange.request.method != "HEAD")
+        if not keep_alive:
+            self._is_last = True
+            self._reader.end()
+            self._waiting.clear()
+            if self._writer.is_done:
+                self._end()
+
+    def _end(self) -> None:
+        """End the connection: the last answer has been handed over."""
+        if self._lingering or self._transport.is_closing():
             return
-        self._reader.ended = True
-        self._waiting.clear()
-        if self._lingering and self._transport.can_write_eof():
+        if self._is_cut and self._transport.can_write_eof():
             # Closing now would reset the connection, and a client that is still sending would not see the answer.
+            self._lingering = True
             self._transport.write_eof()
             self._transport.resume_reading()
         else:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from serving.transport.patience import Patience
+
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"content-type: application/json\r\n"
@@ -68,13 +70,14 @@ class HttpLimits:
         body_bytes: the maximum size of a body.
         head_bytes: the maximum size of the request line and headers.
         idle_seconds: how long a connection may be idle between requests; longer than the 60 s of usual load balancers.
-        slow_seconds: how long a client may take to send a request or to read a response, plus a second for each KiB.
+        patience: how slow a client may be while it sends a request or takes an answer; a head must arrive within the
+            seconds of grace.
     """
 
     body_bytes: int = 2**31 - 1
     head_bytes: int = 65_536
     idle_seconds: float = 75.0
-    slow_seconds: float = 30.0
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(slots=True)
@@ -87,6 +90,7 @@ class Exchange:
         answer: the answer, if it is known already.
         parts: the received parts of the body.
         size: how many bytes were received, including dropped ones.
+        held: how many bytes of it are charged to the connection's account.
         is_old: whether it is HTTP/1.0, where the response must say that the connection stays open.
         awaits_continue: whether the client waits for `100 Continue` before it sends the body.
         is_cut: whether the rest of it, which may still arrive, is not read.
@@ -97,6 +101,7 @@ class Exchange:
     answer: Answer | None = None
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
+    held: int = 0
     is_old: bool = False
     awaits_continue: bool = False
     is_cut: bool = False

@@ -5,9 +5,11 @@ from typing import Any, Protocol
 import httptools
 
 from serving.transport.http1.message import Answer, Application, Exchange, HttpLimits, Request
-from serving.transport.http1.wire import TEXT, path_of
+from serving.transport.http1.wire import TEXT, overfull, path_of
+from serving.transport.inflight import Account
 
 _MOST_HEADERS = 256
+_FEW_DIGITS = 5  # of a length for which there may be no room
 #: What asks for another protocol, of which HTTP/2 is the only one that clients really ask for.
 _UPGRADING = (b"connection", b"upgrade", b"http2-settings")
 # This much of an unwanted body is read, so that the client sees the answer; then the connection is closed.
@@ -41,6 +43,7 @@ class RequestReader:
     Args:
         application: gives the answers that need no body.
         limits: the client's limits.
+        account: what the connection holds.
         taker: receives the requests.
 
     Attributes:
@@ -50,9 +53,10 @@ class RequestReader:
         ended: whether no more requests are read.
     """
 
-    def __init__(self, application: Application, limits: HttpLimits, taker: Taker) -> None:
+    def __init__(self, application: Application, limits: HttpLimits, account: Account, taker: Taker) -> None:
         self._application = application
         self._limits = limits
+        self._account = account
         self._taker = taker
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
@@ -107,6 +111,8 @@ class RequestReader:
     def end(self) -> None:
         """Stop reading, and drop an incomplete request."""
         self.ended = True
+        if self.receiving:
+            self._drop(self.receiving)
         self.in_head, self.receiving = False, None
 
     def on_message_begin(self) -> None:
@@ -151,6 +157,14 @@ class RequestReader:
         length = request.header(b"content-length")
         request.oversized = length.isdigit() and int(length) > self._limits.body_bytes
         exchange.answer = self._application.answer_at_once(request)
+        if (
+            len(length) > _FEW_DIGITS
+            and exchange.answer is None
+            and length.isdigit()
+            and not request.oversized
+            and not self._account.fits(int(length))
+        ):
+            exchange.answer = overfull()
         if request.header(b"expect").lower() == b"100-continue" and not exchange.is_old:
             if exchange.answer or request.oversized:
                 self._cut(exchange)  # the client may or may not still send the body
@@ -166,9 +180,12 @@ class RequestReader:
         if exchange.size > self._limits.body_bytes:
             exchange.request.oversized = True
         if exchange.answer is None and not exchange.request.oversized:
-            exchange.parts.append(data)
-            return
-        exchange.parts.clear()
+            if self._account.take(len(data)):
+                exchange.held += len(data)
+                exchange.parts.append(data)
+                return
+            exchange.answer = overfull()
+        self._drop(exchange)
         if exchange.size > self._limits.body_bytes + _DROPPED_BYTES:
             self._cut(exchange)
 
@@ -182,6 +199,12 @@ class RequestReader:
         parts.clear()
         self.ended = not exchange.keep_alive
         self._taker.received(exchange)
+
+    def _drop(self, exchange: Exchange) -> None:
+        """Let go of what has been received of a body."""
+        exchange.parts.clear()
+        self._account.give(exchange.held)
+        exchange.held = 0
 
     def _cut(self, exchange: Exchange) -> None:
         """Pass on a request without reading the rest of its body; the connection is closed after it."""

@@ -1,12 +1,14 @@
-"""Writes the head of a response, and reads the path of a request target."""
+"""Writes the head of a response and the refusal for want of room, and reads the path of a request target."""
 
+import json
 import time
 from email.utils import formatdate
 from http import HTTPStatus
 
 import httptools
 
-from serving.transport.http1.message import Answer
+from serving.transport.http1.message import JSON, Answer
+from serving.transport.inflight import REFUSAL
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = b"connection: close\r\n"
@@ -27,6 +29,11 @@ def response_head(answer: Answer, connection: bytes) -> bytes:
         _date_line(),
         connection,
     )
+
+
+def overfull() -> Answer:
+    """Return the answer to a request for which the server has no room."""
+    return Answer(503, json.dumps({"error": REFUSAL}).encode(), JSON + b"retry-after: 1\r\n")
 
 
 def path_of(target: bytes) -> str:

@@ -8,7 +8,7 @@ to drain, which is why it is one file.
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serving.transport.http2 import frames
@@ -17,15 +17,15 @@ from serving.transport.http2.frames import ErrorCode, H2ConnectionError, Setting
 from serving.transport.http2.headers import LARGEST_HEADER_LIST, Head
 from serving.transport.http2.receiving import CONNECTION_WINDOW, STREAM_WINDOW, Receiver
 from serving.transport.http2.sending import Sender
+from serving.transport.http2.slow import too_slow
 from serving.transport.http2.stream import Stream
 from serving.transport.listener import Listener, peer_address
+from serving.transport.patience import Patience
 
 log = logging.getLogger("slipway.server")
 
 _REMEMBERED = 1000
 _PREFACE_SECONDS = 20.0
-_SLOW_SECONDS = 60.0
-_BYTES_PER_SECOND = 1024
 _DRAIN_PING = b"draining"
 _DRAIN_SECONDS = 1.0
 
@@ -43,6 +43,7 @@ class Http2Limits:
 
     Attributes:
         streams: the maximum number of concurrent requests.
+        patience: how slow a client may be while it sends a request or takes an answer.
         idle_seconds: how long a connection without requests may stay open; 0 for no limit.
         age_seconds: how long a connection may stay open before the client is asked to reconnect; 0 for no limit.
     """
@@ -50,6 +51,7 @@ class Http2Limits:
     streams: int = 1000
     idle_seconds: float = 0.0
     age_seconds: float = 0.0
+    patience: Patience = field(default_factory=Patience)
 
 
 class Http2Connection(asyncio.Protocol):
@@ -77,14 +79,20 @@ class Http2Connection(asyncio.Protocol):
         self._made_at = self._since = self._loop.time()
         self._budget = Budget(self._made_at)
         self._receiver = Receiver(self, self._budget)
+        self._account = listener.inflight.account()
         self._rest = b""
         self._prefaced = self._draining = self._closing = False
-        self._stall = (0, self._made_at)
+        self._paused_at = self._closing_at = 0.0
         self.streams: dict[int, Stream] = {}
         self.last_number = 0
         self.forgotten: dict[int, None] = {}
         self.refusing = False
         self.peer = ""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; asking asyncio for it costs a system call."""
+        return self._loop
 
     def connection_made(self, transport: Any) -> None:
         """See asyncio."""
@@ -106,10 +114,12 @@ class Http2Connection(asyncio.Protocol):
         self._listener.closed(self)
         for stream in list(self.streams.values()):
             self.close(stream)
+        self._account.close()
 
     def pause_writing(self) -> None:
         """See asyncio. While a client does not read our frames, its frames are not read either."""
         self.sender.paused = True
+        self._paused_at = self._loop.time()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
@@ -159,19 +169,22 @@ class Http2Connection(asyncio.Protocol):
             if now - self._made_at > _PREFACE_SECONDS:
                 self.abort()
             return
+        grace = limits.patience.grace_seconds
+        begun = self._receiver.block_began
+        if self._closing:
+            self._closing_at = self._closing_at or now
+        if (
+            (self.sender.paused and now - self._paused_at > grace)
+            or (self._closing_at and now - self._closing_at > grace)
+            or (begun and now - begun > grace)
+        ):
+            self.abort()
+            return
         aged = limits.age_seconds and now - self._made_at > limits.age_seconds
         if aged or (limits.idle_seconds and not self.streams and now - self._since > limits.idle_seconds):
             self.drain()
-        if not self.sender.blocked or self._stall[0] != self.sender.progress:
-            self._stall = (self.sender.progress, now)
-        elif now - self._stall[1] > _SLOW_SECONDS:
-            self.abort()
-            return
-        for stream in list(self.streams.values()):
-            if stream.handler and stream.handler.is_prompt and not stream.is_complete:
-                allowed = _SLOW_SECONDS + stream.received / _BYTES_PER_SECOND
-                if now - stream.opened_at > allowed:
-                    self.reset(stream, ErrorCode.CANCEL)
+        for stream in too_slow(self.streams.values(), limits.patience, now):
+            self.reset(stream, ErrorCode.CANCEL)
         self.sender.flush()
 
     def drain(self) -> None:
@@ -210,6 +223,17 @@ class Http2Connection(asyncio.Protocol):
         """Let the client send as many bytes as the application has taken from a stream."""
         self._receiver.consumed(stream, size)
 
+    def hold(self, stream: Stream, size: int) -> bool:
+        """Charge bytes that are kept for a stream until it is closed; return whether there is room for them.
+
+        A negative size gives some back.
+        """
+        if stream.number in self.streams:  # otherwise closed meanwhile, and given back
+            if not self._account.take(size):
+                return False
+            stream.held += size
+        return True
+
     def reset(self, stream: Stream, code: ErrorCode) -> None:
         """See `StreamTable`."""
         if stream.number in self.streams:
@@ -234,6 +258,9 @@ class Http2Connection(asyncio.Protocol):
         if handler:
             handler.closed()
         self.sender.forget(stream)
+        if stream.held:
+            self._account.give(stream.held)
+            stream.held = 0
         if not self.streams:
             self._since = self._loop.time()
             if self.refusing:

@@ -14,10 +14,15 @@ from hpack.table import HeaderTable
 from serving.transport.http2.frames import ErrorCode, H2ConnectionError
 
 LARGEST_HEADER_LIST = 65_536
+_MOST_HEADERS = 256
+#: What a header costs in memory beside its bytes, about: many small ones are more than their size (CVE-2026-49975).
+_HEADER_BYTES = 128
 _REMEMBERED = 64
 _REMEMBERED_BYTES = 1024
+_REMEMBERED_SIZE = 16_384
 _PSEUDO = (b":method", b":scheme", b":path", b":authority")
 _NEEDED = {b":method", b":scheme", b":path"}
+_LONGEST_NUMBER = 20  # in digits
 _CONNECTION_SPECIFIC = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 
 
@@ -28,16 +33,18 @@ class Head:
         fields: all of them, pseudo-headers first.
         fault: why they are invalid for a request; empty if they are valid.
         content_length: the value of content-length; -1 if there is none.
+        size: about how many bytes of memory they take.
         memo: for the application, to cache what it has determined from these headers.
     """
 
-    __slots__ = ("content_length", "fault", "fields", "memo")
+    __slots__ = ("content_length", "fault", "fields", "memo", "size")
 
     def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
         self.fields = fields
         self.fault = _fault(fields)
         length = self.get(b"content-length")
-        self.content_length = int(length) if length.isdigit() else -1
+        self.content_length = int(length) if length.isdigit() and len(length) < _LONGEST_NUMBER else -1
+        self.size = sum(_HEADER_BYTES + len(name) + len(value) for name, value in fields)
         self.memo: Any = None
 
     def get(self, name: bytes) -> bytes:
@@ -98,9 +105,11 @@ class HeaderDecoder:
             raise H2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "the headers are too large") from error
         except HPACKError as error:
             raise H2ConnectionError(ErrorCode.COMPRESSION_ERROR, f"HPACK: {error}") from error
+        if len(head.fields) > _MOST_HEADERS:
+            raise H2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "there are too many headers")
         if self._table.changes != changes:
             self._heads.clear()
-        elif len(block) <= _REMEMBERED_BYTES:
+        elif len(block) <= _REMEMBERED_BYTES and head.size <= _REMEMBERED_SIZE:
             if len(self._heads) >= _REMEMBERED:
                 self._heads.clear()
             self._heads[block] = head
@@ -139,6 +148,10 @@ def _fault(fields: Sequence[tuple[bytes, bytes]]) -> str:
     seen: set[bytes] = set()
     regular = False
     for name, value in fields:
+        if b"\n" in value or b"\r" in value or b"\0" in value:
+            return f"the value of {name!r} has a line break or a NUL"
+        if name == b"content-length" and not (value.isdigit() and len(value) < _LONGEST_NUMBER):
+            return "content-length is not a number"
         if name[:1] == b":":
             if regular:
                 return "a pseudo-header after regular headers"

@@ -24,14 +24,16 @@ from serving.transport.http2.frames import (
 )
 from serving.transport.http2.stream import Stream
 
+_LARGEST_SENT = 1 << 18
+_TINY = 64
+
 
 class Sender:
     """Writes the frames of one connection.
 
     Attributes:
         paused: whether the transport's buffer is full.
-        progress: counts the sent frames of waiting data, to detect a client that does not read.
-        data_frames: counts all sent frames of data.
+        data_frames: counts the sent frames of data, without those that are tiny for want of window (CVE-2019-9511).
     """
 
     def __init__(self, transport: Any) -> None:
@@ -42,13 +44,7 @@ class Sender:
         self._waiting: deque[Stream] = deque()
         self._out: list[bytes] = []
         self.paused = False
-        self.progress = 0
         self.data_frames = 0
-
-    @property
-    def blocked(self) -> bool:
-        """Whether data waits for the client."""
-        return bool(self._waiting) or self.paused
 
     def opened(self, stream: Stream) -> None:
         """Give a new stream its window."""
@@ -150,8 +146,8 @@ class Sender:
         self._pump()
 
     def max_frame(self, size: int) -> None:
-        """Set the client's MAX_FRAME_SIZE."""
-        self._max_frame = size
+        """Set the client's MAX_FRAME_SIZE; of larger frames, too much would wait in the transport's buffer."""
+        self._max_frame = min(size, _LARGEST_SENT)
 
     def resume(self) -> None:
         """Resume sending, when the transport's buffer has room again."""
@@ -171,10 +167,11 @@ class Sender:
                 stuck += 1
                 continue
             stuck = 0
-            self.progress += 1
-            self.data_frames += 1
+            if size >= _TINY or size == len(part):
+                self.data_frames += 1
             self._window -= size
             stream.send_window -= size
+            stream.taken += size
             self._out.append(frame(DATA, 0, stream.number, bytes(part[:size])))
             if size < len(part):
                 stream.pending[0] = part[size:]

@@ -5,15 +5,19 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from serving.transport.patience import Pace
+
 
 class Handler(Protocol):
     """The application's side of a stream.
 
     Attributes:
-        is_prompt: whether a client is expected to send the whole request without delay.
+        is_prompt: whether the client has yet to send the rest of something, and is expected to do so without delay.
     """
 
-    is_prompt: bool
+    @property
+    def is_prompt(self) -> bool:
+        """See above."""
 
     def data(self, data: bytes) -> None:
         """Called with a part of the request."""
@@ -39,6 +43,10 @@ class Stream:
         expected: the value of content-length; -1 if there is none.
         opened_at: when the request began, on the loop's clock.
         received: how many bytes of the request's body have arrived.
+        taken: how many bytes of data that had to wait have been sent.
+        held: how many bytes are charged to the connection's account for this stream.
+        arriving: watches how fast the request is sent; None if nothing of it is due.
+        leaving: watches how fast the answer is taken; None if nothing of it waits.
         is_complete: whether the client has sent all of the request.
         cost: what its answer takes from the connection's `Budget`: 1 for a refusal, 0 for a failure of the call itself,
             less for a result.
@@ -47,16 +55,20 @@ class Stream:
     __slots__ = (
         "_finished",
         "_waiter",
+        "arriving",
         "cost",
         "expected",
         "handler",
+        "held",
         "is_complete",
+        "leaving",
         "number",
         "opened_at",
         "pending",
         "receive_window",
         "received",
         "send_window",
+        "taken",
         "trailers",
         "unacknowledged",
     )
@@ -74,6 +86,10 @@ class Stream:
         self.expected = -1
         self.opened_at = opened_at
         self.received = 0
+        self.taken = 0
+        self.held = 0
+        self.arriving: Pace | None = None
+        self.leaving: Pace | None = None
         self.is_complete = False
         self.cost = 1
         self._finished = finished

@@ -13,10 +13,11 @@ from serving.rpc.calls import Context, Streaming, Unary
 from serving.rpc.services import Services
 from serving.transport.http2 import frames
 from serving.transport.http2.connection import Http2Connection, Http2Limits
+from serving.transport.inflight import Inflight
 from serving.transport.listener import Listener
 
 MAX_MESSAGE = 64 << 20
-ECHO, SLOW, FAIL, MANY = "/t.S/Echo", "/t.S/Slow", "/t.S/Fail", "/t.S/Many"
+ECHO, SLOW, FAIL, MANY, GROW = "/t.S/Echo", "/t.S/Slow", "/t.S/Fail", "/t.S/Many", "/t.S/Grow"
 
 
 @dataclass
@@ -48,6 +49,9 @@ class Methods:
             raise RuntimeError("boom")
         raise ServingError(Code.FAILED_PRECONDITION, "100 % naïve\n")
 
+    async def grow(self, data: bytes, context: Context) -> bytes:
+        return bytes(int(data))
+
     async def many(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         async for data in requests:
             for number in range(3):
@@ -56,7 +60,7 @@ class Methods:
 
 @contextlib.asynccontextmanager
 async def served(
-    limits: Http2Limits | None = None, unix_path: str = ""
+    limits: Http2Limits | None = None, unix_path: str = "", inflight: Inflight | None = None
 ) -> AsyncIterator[tuple[int, Methods]]:
     methods = Methods()
     services = Services(
@@ -64,6 +68,7 @@ async def served(
             ECHO: Unary(methods.echo),
             SLOW: Unary(methods.slow),
             FAIL: Unary(methods.fail),
+            GROW: Unary(methods.grow),
             MANY: Streaming(methods.many),
         },
         MAX_MESSAGE,
@@ -72,6 +77,7 @@ async def served(
     listener = methods.served = Listener(
         lambda own: Http2Connection(services, limits or Http2Limits(streams=100), own)
     )
+    listener.inflight = inflight or listener.inflight
     listener.bind("", port, None, "--port")
     await listener.start(unix_path)
     try:

@@ -1,100 +1,13 @@
 """HTTP/1.1 as clients of every kind speak it, the careless and the hostile ones too."""
 
 import asyncio
-import contextlib
-import re
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
 
 import httpx
 import pytest
-import uvloop
 
-from serving.client.local import free_port
 from serving.transport.http1.connection import HttpConnection
-from serving.transport.http1.message import Answer, HttpLimits, Request
 from serving.transport.listener import BindError, Listener
-
-LIMITS = HttpLimits(body_bytes=1000, head_bytes=2000, idle_seconds=1.5, slow_seconds=1.0)
-
-
-class Echo:
-    """Answers a POST with its body after a while, and anything else at once with its path."""
-
-    def __init__(self) -> None:
-        self.abandoned = 0
-        self.running = 0
-
-    def answer_at_once(self, request: Request) -> Answer | None:
-        if request.path == "/no":
-            return Answer(401, b"no")
-        return None if request.method == "POST" else Answer(200, request.path.encode())
-
-    async def answer(self, request: Request) -> Answer:
-        if request.path == "/fault":
-            raise RuntimeError("boom")
-        if request.path == "/large":
-            return Answer(200, b"x" * (8 << 20))
-        self.running += 1
-        try:
-            await asyncio.sleep(0.3 if request.path == "/slow" else 0)
-        except asyncio.CancelledError:
-            self.abandoned += request.abandoned
-            raise
-        finally:
-            self.running -= 1
-        return Answer(429, b"too large") if request.oversized else Answer(200, request.body)
-
-
-@contextlib.asynccontextmanager
-async def served(application: Echo | None = None) -> AsyncIterator[tuple[int, Listener]]:
-    port = free_port()
-    listener = Listener(lambda own: HttpConnection(application or Echo(), LIMITS, own))
-    listener.bind("", port, None, "--rest_api_port")
-    await listener.start()
-    try:
-        yield port, listener
-    finally:
-        await listener.stop(2)
-
-
-@contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-async def exchange(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
-    """What comes back for these bytes until the server closes, or is silent for a while."""
-    got = b""
-    async with connected(port) as (reader, writer):
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            for part in parts:
-                writer.write(part)
-                await writer.drain()
-                await asyncio.sleep(pause)
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while data := await asyncio.wait_for(reader.read(1 << 20), 0.7):
-                got += data
-    return got
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    uvloop.run(asyncio.wait_for(main, 30))
-
-
-def post(path: str, body: bytes, *headers: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def statuses(got: bytes) -> list[int]:
-    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d+) ", got)]
+from tests.serving.transport.h1_client import LIMITS, Echo, connected, exchange, post, run, served, statuses
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:
@@ -110,6 +23,17 @@ def test_pipelined_requests_are_answered_in_order() -> None:
             assert got.index(b"first") < got.index(b"/second") < got.index(b"third")
             many = await exchange(port, post("/", b"x") * 500)
             assert len(statuses(many)) == 500
+
+    run(main())
+
+
+def test_no_more_requests_wait_than_may() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            small = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+            got = await exchange(port, post("/slow", b"first") + small * 5000)
+            assert statuses(got) == [200] * 1001 + [429]
+            assert b"first" in got
 
     run(main())
 

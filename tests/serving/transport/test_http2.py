@@ -15,6 +15,7 @@ import uvloop
 from serving.transport.http2 import frames
 from serving.transport.http2.connection import Http2Limits
 from serving.transport.http2.frames import ErrorCode, Setting
+from serving.transport.inflight import Inflight
 from tests.serving.transport.h2_client import ECHO, FAIL, MANY, MAX_MESSAGE, SLOW, connected, served
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -251,6 +252,36 @@ def flood(name: str, client: Any) -> None:
         client.send(frames.HEADERS, 0, 1, client.head())
         for _ in range(10):
             client.send(frames.CONTINUATION, 0, 1, bytes(16_000))
+    elif name == "large settings":
+        for _ in range(400):
+            client.send(frames.SETTINGS, 0, 0, setting(Setting.HEADER_TABLE_SIZE, 4096) * 2400)
+    elif name == "empty header names":
+        for number in range(1, 8000, 2):
+            client.send(frames.HEADERS, frames.END_HEADERS, number, client.head() + b"\0\0\0" * 50)
+    elif name == "line breaks in headers":
+        for number in range(1, 8000, 2):
+            client.call(number, b"x", x="a\r\nb: c")
+    elif name == "lengths that are none":
+        for number in range(1, 8000, 2):
+            client.call(number, b"x", content_length="9" * 5000 if number == 1 else "-1")
+    elif name == "data dribble":
+        client.send(frames.SETTINGS, 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 0))
+        client.call(1, bytes(10_000))
+        for _ in range(8000):
+            client.send(frames.WINDOW_UPDATE, 0, 1, frames.long(1))
+    elif name == "padding":
+        client.send(frames.HEADERS, frames.END_HEADERS, 1, client.head())
+        for _ in range(4000):
+            client.send(frames.DATA, frames.PADDED, 1, b"\xff" + bytes(255))
+    elif name == "goaway":
+        for _ in range(4000):
+            client.send(frames.GOAWAY, 0, 0, bytes(8))
+    elif name == "unknown frames":
+        for _ in range(4000):
+            client.send(77, 0, 0, bytes(100))
+    elif name == "streams beyond the limit":
+        for number in range(1, 8000, 2):
+            client.send(frames.HEADERS, frames.END_HEADERS, number, client.head())
     elif name == "priority":
         for _ in range(4000):
             client.send(frames.PRIORITY, 0, 1, bytes(5))
@@ -278,6 +309,7 @@ def flood(name: str, client: Any) -> None:
             "made you reset: data after the end": (frames.DATA, b"x" * 100),
             "made you reset: headers after the end": (frames.HEADERS, client.head()),
             "made you reset: priority on itself": (frames.PRIORITY, None),
+            "made you reset: priority of four bytes": (frames.PRIORITY, bytes(4)),
         }[name]
         for number in range(1, 8000, 2):
             client.call(number, b"5", SLOW)
@@ -291,11 +323,14 @@ def flood(name: str, client: Any) -> None:
     [
         *("rapid reset", "settings", "ping", "empty data", "continuation", "endless headers", "priority"),
         *("tiny data", "window updates", "unknown methods", "no message", "malformed headers"),
+        *("large settings", "empty header names", "line breaks in headers", "lengths that are none"),
+        *("data dribble", "padding", "goaway", "unknown frames", "streams beyond the limit"),
         "made you reset: window update of 0",
         "made you reset: window overflow",
         "made you reset: data after the end",
         "made you reset: headers after the end",
         "made you reset: priority on itself",
+        "made you reset: priority of four bytes",
     ],
 )
 def test_floods_end_the_connection(name: str) -> None:
@@ -340,6 +375,35 @@ def test_header_bombs_end_the_connection() -> None:
             repeated = client.head(x="y" * 3000)
             client.send(frames.HEADERS, frames.END_HEADERS, 3, repeated + repeated[-1:] * 100)
             assert await client.goaway() == CALM
+
+    run(main())
+
+
+def test_many_small_headers_pin_no_memory() -> None:
+    """The HTTP/2 bomb: a byte each on the wire, far more in memory, and streams that are never finished."""
+
+    async def main() -> None:
+        inflight = Inflight(8 << 20)
+        async with served(Http2Limits(streams=1000), inflight=inflight) as (port, methods):
+            async with connected(port) as client:
+                client.send(frames.HEADERS, frames.END_HEADERS, 1, client.head(x=""))
+                indexed = client.head(x="")
+                client.send(frames.HEADERS, frames.END_HEADERS, 3, indexed + indexed[-1:] * 1500)
+                assert await client.goaway() == CALM
+            async with connected(port) as client:
+                client.send(frames.HEADERS, frames.END_HEADERS, 1, client.head(MANY, x=""))
+                indexed = client.head(MANY, x="")
+                for number in range(3, 1003, 2):
+                    more = b"\x0f\x20\x01" + b"%d" % (number % 10)  # of its own, so that none is remembered
+                    client.send(
+                        frames.HEADERS, frames.END_HEADERS, number, indexed + indexed[-1:] * 240 + more
+                    )
+                while inflight.held < 3 << 20:
+                    await asyncio.sleep(0.01)
+                assert (await client.status(1001))[1] == 8
+                assert inflight.held <= 4 << 20
+                (connection,) = methods.served.connections
+                assert len(connection._receiver._decoder._heads) <= 1
 
     run(main())
 
