@@ -16,7 +16,8 @@ from serving.messages.protos import predict_pb2, types_pb2
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE = 0, 1, 3, 4, 8
 END_STREAM, END_HEADERS = 1, 4
-_STREAMS = 2000
+#: Several times what the server puts up with at once.
+_STREAMS = 10_000
 _BATCH = 100
 
 
