@@ -115,9 +115,9 @@ def v2_body(alias: str, value: Array) -> bytes:
     return json.dumps({"inputs": [tensor]}).encode()
 
 
-def grpc_body(alias: str, value: Array) -> bytes:
+def grpc_body(alias: str, value: Array, model: str = "default") -> bytes:
     request = predict_pb2.PredictRequest()
-    request.model_spec.name = "default"
+    request.model_spec.name = model
     request.inputs[alias].CopyFrom(to_proto(value, packed=True))
     data: bytes = request.SerializeToString()
     return data

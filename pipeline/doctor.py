@@ -89,6 +89,21 @@ def _wheels(config: Config) -> Iterator[Finding]:
         yield Finding("packages", "ok", f"{len(pins)} as locked")
 
 
+def _text(config: Config) -> Iterator[Finding]:
+    try:
+        have = importlib.metadata.version("tensorflow-text")
+    except importlib.metadata.PackageNotFoundError:
+        advice = "optional: to serve SavedModels with tf.Text's operations: pip install '.[text]'"
+        yield Finding("tf.Text", "note", "not installed", advice)
+        return
+    tensorflow = importlib.metadata.version("tensorflow")
+    fits = have.split(".")[:2] == tensorflow.split(".")[:2]
+    advice = (
+        "" if fits else f"it is built for another TensorFlow than {tensorflow}: install its version of that"
+    )
+    yield Finding("tf.Text", "ok" if fits else "note", have, advice)
+
+
 def _disk(config: Config) -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     advice = "" if free >= 2 else "examples, artifacts and releases need space: free at least 2 GiB"
@@ -173,6 +188,7 @@ LOOKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _python,
     _glibc,
     _wheels,
+    _text,
     _disk,
     _memory,
     _ports,

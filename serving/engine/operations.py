@@ -98,9 +98,7 @@ def _reached(outputs: list[str], fed: set[str], nodes: Mapping[str, Any]) -> lis
 def _is_good(node: Any, functions: Mapping[str, Any], judge: Judge, known: dict[str, bool]) -> bool:
     if not judge(node.op):
         return False
-    called = [value.func.name for value in node.attr.values() if value.func.name]
-    called += [function.name for value in node.attr.values() for function in value.list.func]
-    for name in called:
+    for name in functions_called(node):
         if name not in known:
             known[name] = True  # what calls itself is as good as the rest of it
             body = functions.get(name)
@@ -110,6 +108,12 @@ def _is_good(node: Any, functions: Mapping[str, Any], judge: Judge, known: dict[
         if not known[name]:
             return False
     return True
+
+
+def functions_called(node: Any) -> set[str]:
+    """Return the names of the functions that a NodeDef has as attributes: branches, bodies, what a call calls."""
+    called = {value.func.name for value in node.attr.values() if value.func.name}
+    return called | {function.name for value in node.attr.values() for function in value.list.func}
 
 
 def _node_of(tensor: str) -> str:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.saved_model import loader_impl
 
+from serving.engine.op_libraries import missing_operations
 from serving.engine.session_model import INIT_SIGNATURE, SavedModel, signatures_of
 from serving.engine.signature import Signature
 from serving.errors import UserError
@@ -23,7 +24,7 @@ _MODEL_FILES = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
 
 
 class SavedModelError(UserError, ValueError):
-    """The directory holds no SavedModel that can be served; the message says what is missing."""
+    """The directory holds no SavedModel that can be served here; the message says what is missing."""
 
 
 def load(
@@ -43,11 +44,13 @@ def load(
             the cheapest for small models (66 µs instead of 203 µs for a CNN with 14k parameters).
 
     Raises:
-        SavedModelError: there is no SavedModel, or none with those tags.
+        SavedModelError: there is no SavedModel, none with those tags, or its graph has operations that are not here.
         tf.errors.OpError: the graph or its variables cannot be restored.
     """
     directory = Path(path)
     meta_graph = _read_meta_graph(directory, set(tags))
+    if missing := missing_operations(meta_graph.graph_def):
+        raise SavedModelError(f"{directory}: {missing}")
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=intra_op_threads,
         inter_op_parallelism_threads=inter_op_threads,

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from serving.errors import Code, ServingError
+from serving.offload.child import Child, start
 from serving.offload.worker import LENGTH
 from serving.process import environment, python_module
 
@@ -123,15 +124,13 @@ class _Worker:
         retires: whether it has ended itself after its last answer.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, child: Child) -> None:
+        self._child = child
         self._timer: asyncio.TimerHandle | None = None
         self.retires = False
 
     async def call(self, call: bytes, data: bytes) -> tuple[Code | None, Any]:
-        source, sink = self._process.stdout, self._process.stdin
-        assert source is not None
-        assert sink is not None
+        source, sink = self._child.stdout, self._child.stdin
         try:
             sink.write(LENGTH.pack(len(call), len(data)) + call)
             sink.write(data)
@@ -155,21 +154,10 @@ class _Worker:
     async def end(self) -> None:
         """Kill the process, and wait until nothing of it is left."""
         self.lent()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        with contextlib.suppress(
-            RuntimeError
-        ):  # a call that is still going on reads the end of the output itself
-            await self._process.communicate()
+        await self._child.kill()
         await asyncio.sleep(0)  # its pipes are closed in the loop's next turn
 
 
 async def _start() -> _Worker:
-    process = await asyncio.create_subprocess_exec(
-        *python_module("serving.offload.worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=environment(OPENBLAS_NUM_THREADS="1"),
-        limit=1 << 20,
-    )
-    return _Worker(process)
+    command = python_module("serving.offload.worker")
+    return _Worker(await start(command, environment(OPENBLAS_NUM_THREADS="1"), limit=1 << 20))
