@@ -6,17 +6,14 @@ its memory is its own.
 """
 
 import asyncio
-import contextlib
 import pickle
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from serving.errors import Code, ServingError
-from serving.offload.child import Child, start
-from serving.offload.worker import LENGTH
-from serving.process import environment, python_module
+from serving.offload.child import Child
 
 Result = TypeVar("Result")
 
@@ -33,20 +30,24 @@ class Offload:
 
     def __init__(self, most: int) -> None:
         self._slots = asyncio.Semaphore(most)
-        self._idle: list[_Worker] = []
+        self._idle: list[Child] = []
+        self._workers: set[Child] = set()
+        # A thread for each process, which reads and writes its pipes: the event loop would copy all of it.
+        self._callers = ThreadPoolExecutor(most, thread_name_prefix="offload-call")
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="offload")
-        self._closed = False
-        self._workers: set[_Worker] = set()
-        self._ending: set[asyncio.Task[None]] = set()
 
     async def run(
-        self, function: Callable[..., Result], data: bytes, *arguments: Any, deadline: float | None = None
+        self,
+        function: Callable[..., Result],
+        data: bytes | bytearray | memoryview,
+        *arguments: Any,
+        deadline: float | None = None,
     ) -> Result:
         """Return `function(data, *arguments)`, called in another process; it is found there by its name.
 
         Args:
             function: a function of a module.
-            data: what it is for; handed over without a copy in between.
+            data: what it is for.
             arguments: anything that can be pickled.
             deadline: on the monotonic clock.
 
@@ -54,10 +55,20 @@ class Offload:
             ServingError: as raised by the function; or the deadline has passed (DEADLINE_EXCEEDED), or the process died
                 of it (RESOURCE_EXHAUSTED).
         """
+        loop = asyncio.get_running_loop()
+        call = pickle.dumps((function, arguments))
         try:
-            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
-                async with self._slots, self._worker() as worker:
-                    code, result = await worker.call(pickle.dumps((function, arguments)), data)
+            async with (
+                asyncio.timeout(None if deadline is None else deadline - time.monotonic()),
+                self._slots,
+            ):
+                worker = self._lend()
+                try:
+                    code, result = await loop.run_in_executor(self._callers, worker.call, call, data)
+                except BaseException:
+                    self._end(worker)  # in the middle of a job, or dead
+                    raise
+                self._return(worker)
         except TimeoutError:
             raise ServingError(
                 Code.DEADLINE_EXCEEDED, "the deadline passed before the request was read"
@@ -78,86 +89,29 @@ class Offload:
 
     async def close(self) -> None:
         """End the processes; threads are not waited for."""
-        self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in list(self._workers):
             self._end(worker)
-        self._idle.clear()
-        if self._ending:
-            await asyncio.wait(self._ending)
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    @contextlib.asynccontextmanager
-    async def _worker(self) -> "AsyncIterator[_Worker]":
-        """Lend a worker; one that was left in the middle of a job, or has died, is not used again."""
-        worker = self._idle.pop() if self._idle else await _start()
+    def _lend(self) -> Child:
+        worker = self._idle.pop() if self._idle else Child()
+        if worker.timer:
+            worker.timer.cancel()
         self._workers.add(worker)
-        worker.lent()
-        try:
-            yield worker
-        except BaseException:
-            self._end(worker)
-            raise
-        if worker.retires or self._closed:
-            self._end(worker)
-        else:
-            self._idle.append(worker)
-            worker.returned(self._retire)
+        return worker
 
-    def _retire(self, worker: "_Worker") -> None:
+    def _return(self, worker: Child) -> None:
+        if worker.retires:
+            self._end(worker)
+        elif worker in self._workers:
+            self._idle.append(worker)
+            worker.timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._end, worker)
+
+    def _end(self, worker: Child) -> None:
+        self._workers.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
-            self._end(worker)
-
-    def _end(self, worker: "_Worker") -> None:
-        if worker not in self._workers:
-            return
-        self._workers.remove(worker)
-        task = asyncio.ensure_future(worker.end())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-
-class _Worker:
-    """One process.
-
-    Attributes:
-        retires: whether it has ended itself after its last answer.
-    """
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-        self._timer: asyncio.TimerHandle | None = None
-        self.retires = False
-
-    async def call(self, call: bytes, data: bytes) -> tuple[Code | None, Any]:
-        source, sink = self._child.stdout, self._child.stdin
-        try:
-            sink.write(LENGTH.pack(len(call), len(data)) + call)
-            sink.write(data)
-            await sink.drain()
-            size, self.retires = LENGTH.unpack(await source.readexactly(LENGTH.size))
-            outcome: tuple[Code | None, Any] = pickle.loads(await source.readexactly(size))
-        except (OSError, asyncio.IncompleteReadError):
-            raise ServingError(
-                Code.RESOURCE_EXHAUSTED, "the process that read the request has died of it"
-            ) from None
-        return outcome
-
-    def lent(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-
-    def returned(self, retire: "Callable[[_Worker], None]") -> None:
-        self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, retire, self)
-
-    async def end(self) -> None:
-        """Kill the process, and wait until nothing of it is left."""
-        self.lent()
-        await self._child.kill()
-        await asyncio.sleep(0)  # its pipes are closed in the loop's next turn
-
-
-async def _start() -> _Worker:
-    command = python_module("serving.offload.worker")
-    return _Worker(await start(command, environment(OPENBLAS_NUM_THREADS="1"), limit=1 << 20))
+        if worker.timer:
+            worker.timer.cancel()
+        worker.kill()

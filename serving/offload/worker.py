@@ -15,7 +15,12 @@ from typing import Any, BinaryIO
 
 from serving.errors import Code, ServingError
 
-LENGTH = struct.Struct("<QQ")
+#: Of a job: the sizes of the call and of the data. Of a result: its size, how many buffers follow, whether this ends.
+HEAD = struct.Struct("<QQ")
+RESULT = struct.Struct("<QQ?")
+SIZE = struct.Struct("<Q")
+#: How much the server itself goes before its workers, where there are too few cores for all.
+_NICE = 10
 #: So much address space a worker may use: a document of 100 MB can stand for far more than that.
 _MOST_MEMORY = 4 << 30
 #: A worker that needed more than this ends after its answer, as the memory would never come back.
@@ -25,17 +30,23 @@ _RETIRES_AT = 512 << 20
 def main() -> None:
     """Serve until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     # Whatever prints, prints to standard error: standard output is for results.
     with os.fdopen(os.dup(0), "rb") as source, os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)
-        while head := source.read(LENGTH.size):
-            call_size, data_size = LENGTH.unpack(head)
-            result = _run(source, call_size, data_size)
+        while head := source.read(HEAD.size):
+            call_size, data_size = HEAD.unpack(head)
+            result, buffers = _run(source, call_size, data_size)
             retires = _most_memory() > _RETIRES_AT
-            sink.write(LENGTH.pack(len(result), retires))
+            sink.write(RESULT.pack(len(result), len(buffers), retires))
+            for buffer in buffers:
+                sink.write(SIZE.pack(buffer.raw().nbytes))
             sink.write(result)
+            for buffer in buffers:
+                sink.write(buffer.raw())
             sink.flush()
+            del result, buffers
             if retires:
                 return
 
@@ -46,15 +57,16 @@ def _most_memory() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
-def _run(source: BinaryIO, call_size: int, data_size: int) -> bytes:
-    """Return the pickled outcome: the result, or the code and message of an error."""
+def _run(source: BinaryIO, call_size: int, data_size: int) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    """Return the pickled outcome, the result or the code and message of an error; and the contents of its tensors."""
     outcome: Any
+    buffers: list[pickle.PickleBuffer] = []
     try:
         function, arguments = pickle.loads(source.read(call_size))
         data = source.read(data_size)
         outcome = (None, function(data, *arguments))
         del data
-        return pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(outcome, 5, buffer_callback=buffers.append), buffers
     except ServingError as error:
         outcome = (error.code, error.message)
     except MemoryError:
@@ -62,7 +74,7 @@ def _run(source: BinaryIO, call_size: int, data_size: int) -> bytes:
     except Exception as error:
         outcome = (Code.INTERNAL, f"internal server error: {type(error).__name__}")
         print(f"a worker failed: {error!r}", file=sys.stderr, flush=True)
-    return pickle.dumps(outcome)
+    return pickle.dumps(outcome), []
 
 
 if __name__ == "__main__":

@@ -66,10 +66,10 @@ class Reader:
                 return None
             data = decompressed(data, min(self._limit, _LARGE), more=self._limit > _LARGE)
         if len(data) <= _LARGE:
-            return Body(data)
+            return Body(bytes(data))
         if encoding or len(data) > _LARGE_IF_KNOWN:
             return None
-        body = Body(data)
+        body = Body(bytes(data))
         return body if body.known else None
 
     async def read(
@@ -101,7 +101,7 @@ class Reader:
             read_apart, data, encoding, self._limit, method, signatures, deadline=deadline
         )
         if call.learned and not encoding and len(data) <= _LARGE_IF_KNOWN:
-            Body(data).remember(*call.learned)
+            Body(bytes(data)).remember(*call.learned)
         return replace(call, inputs=await unpacked(packed, self._offload))
 
 

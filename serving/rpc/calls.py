@@ -145,7 +145,7 @@ class UnaryCall(_Call):
     ) -> None:
         super().__init__(connection, stream, reader, context)
         self._method = method
-        self._message: bytes | wire.Compressed | None = None
+        self._message: wire.Message | None = None
 
     def data(self, data: bytes) -> None:
         """See `Handler`."""
@@ -172,7 +172,7 @@ class UnaryCall(_Call):
         self._start(self._run(self._message))
         self._message = None
 
-    async def _run(self, message: bytes | wire.Compressed) -> None:
+    async def _run(self, message: wire.Message) -> None:
         try:
             answer = await self._method.call(message, self._context)
             if len(answer) > len(message) and self._stream.handler is not None:

@@ -12,7 +12,7 @@ from serving.messages.dtypes import Array
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.rpc.calls import Context, Unary
-from serving.rpc.wire import Compressed, parse
+from serving.rpc.wire import Message, parse
 
 log = logging.getLogger("slipway.server")
 
@@ -47,7 +47,7 @@ class Call:
 Method = Callable[[Any, Call], Awaitable[Any]]
 Counted = Callable[[Call, Code, float], None]
 #: Reads a large message, which may be compressed: returns it without its tensors, and those.
-ReadLarge = Callable[[bytes | Compressed, Call], Awaitable[tuple[Any, dict[str, Array]]]]
+ReadLarge = Callable[[Message, Call], Awaitable[tuple[Any, dict[str, Array]]]]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Guard:
             read_large: reads messages that would hold the event loop for long; without it there are none.
         """
 
-        async def handle(data: bytes | Compressed, context: Context) -> bytes:
+        async def handle(data: Message, context: Context) -> bytes:
             started = time.monotonic()
             call = Call(context.deadline, size=len(data))
             code = Code.OK

@@ -32,7 +32,7 @@ from serving.ops.request_log import RequestLogs
 from serving.rpc.calls import Methods
 from serving.rpc.guard import Call, Counted, Guard, Method, ReadLarge
 from serving.rpc.read import REQUESTS, read_apart
-from serving.rpc.wire import Compressed, parse
+from serving.rpc.wire import Compressed, Message, parse
 
 SERVICE = "tensorflow.serving.PredictionService"
 _SMALL = 1 << 15
@@ -187,7 +187,7 @@ def methods(service: PredictionService, guard: Guard) -> Methods:
 
 
 def _read_large(plane: DataPlane, method: str) -> ReadLarge:
-    async def read(data: bytes | Compressed, call: Call) -> tuple[Any, dict[str, Array]]:
+    async def read(data: Message, call: Call) -> tuple[Any, dict[str, Array]]:
         raw, encoding = (data.data, data.encoding) if isinstance(data, Compressed) else (data, b"")
         limits = plane.limits
         rest, packed = await plane.offload.run(

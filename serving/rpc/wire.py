@@ -15,6 +15,7 @@ from serving.transport.http2.headers import literal, status
 
 #: A compressed message of a method that takes large ones is decompressed at once to so many bytes.
 _AT_ONCE = 1 << 18
+_LARGE = 1 << 20
 PREFIX = struct.Struct(">BL")
 ENCODINGS = {b"gzip": 31, b"deflate": 15}  # with zlib's window bits
 _TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
@@ -72,7 +73,7 @@ class Compressed:
         encoding: how it is compressed.
     """
 
-    data: bytes
+    data: bytes | memoryview
     encoding: bytes
 
     def __len__(self) -> int:
@@ -93,7 +94,7 @@ def parse(message_type: Any, data: bytes) -> Any:
         raise invalid(f"the request is not a valid {name}: {error}") from None
 
 
-def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
+def decompress(data: bytes | memoryview, encoding: bytes, limit: int) -> bytes:
     """Decompress a message, but never to more than the limit.
 
     Raises:
@@ -120,6 +121,10 @@ def too_large(size: int, limit: int) -> ServingError:
     )
 
 
+#: What a method gets: only methods that read large messages apart get them as they lie, or compressed.
+Message = bytes | memoryview | Compressed
+
+
 class MessageReader:
     """Assembles messages from DATA.
 
@@ -138,19 +143,22 @@ class MessageReader:
         self._encoding = encoding
         self._apart = apart
         self._limit = limit
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []  # a large message is joined as it arrives
         self.size = 0
         self._need = PREFIX.size
 
-    def feed(self, data: bytes) -> list[bytes | Compressed]:
+    def feed(self, data: bytes) -> list[Message]:
         """Return the messages that this data completes.
 
         Raises:
             ServingError: a message is too large or cannot be decompressed.
         """
-        self._parts.append(data)
+        if self._parts and isinstance(self._parts[0], bytearray):
+            self._parts[0] += data
+        else:
+            self._parts.append(data)
         self.size += len(data)
-        messages: list[bytes | Compressed] = []
+        messages: list[Message] = []
         while self.size >= self._need:
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             compressed, length = PREFIX.unpack_from(whole)
@@ -159,17 +167,20 @@ class MessageReader:
             end = PREFIX.size + length
             self._need = end
             if self.size < end:
-                self._parts = [whole]
+                self._parts = [whole if end < _LARGE else bytearray(whole)]
                 break
-            message = whole[PREFIX.size : end]
-            messages.append(self._decompressed(message) if compressed else message)
-            whole = whole[end:]
-            self._parts = [whole] if whole else []
-            self.size = len(whole)
+            message = memoryview(whole)[PREFIX.size : end]
+            if compressed:
+                messages.append(self._decompressed(message))
+            else:
+                messages.append(message if self._apart and end >= _LARGE else bytes(message))
+            rest = bytes(memoryview(whole)[end:])
+            self._parts = [rest] if rest else []
+            self.size = len(rest)
             self._need = PREFIX.size
         return messages
 
-    def _decompressed(self, message: bytes) -> bytes | Compressed:
+    def _decompressed(self, message: memoryview) -> Message:
         if self._apart and self._limit > _AT_ONCE and self._encoding in ENCODINGS:
             try:
                 if (

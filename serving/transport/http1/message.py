@@ -28,7 +28,7 @@ class Request:
     path: str
     headers: Headers
     peer: str
-    body: bytes = b""
+    body: bytes | bytearray = b""
     oversized: bool = False
     abandoned: bool = False
 
@@ -99,7 +99,7 @@ class Exchange:
     request: Request
     keep_alive: bool
     answer: Answer | None = None
-    parts: list[bytes] = field(default_factory=list)
+    parts: list[bytes | bytearray] = field(default_factory=list)
     size: int = 0
     held: int = 0
     is_old: bool = False

@@ -43,7 +43,7 @@ class Echo:
             raise
         finally:
             self.running -= 1
-        return Answer(429, b"too large") if request.oversized else Answer(200, request.body)
+        return Answer(429, b"too large") if request.oversized else Answer(200, bytes(request.body))
 
 
 @contextlib.asynccontextmanager
