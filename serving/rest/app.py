@@ -153,7 +153,7 @@ class RestApi:
         body = encode.error(f"internal server error: {type(error).__name__}")
         return self._counted(request, call, Code.INTERNAL, body)
 
-    def _counted(self, request: Request, call: _Call, code: Code, body: bytes) -> Answer:
+    def _counted(self, request: Request, call: _Call, code: Code, body: bytes | bytearray) -> Answer:
         count = self._plane.metrics
         self._plane.count_request(call.model, code)
         if code is Code.OK:
@@ -168,7 +168,7 @@ class RestApi:
             took = time.monotonic() - call.started
             self._access_log.rest(request, answer.status, took, len(answer.body), call)
 
-    async def _call(self, route: routes.Route, request: Request, call: _Call) -> bytes:
+    async def _call(self, route: routes.Route, request: Request, call: _Call) -> bytes | bytearray:
         deadline = call.started + self._options.timeout_seconds
         plane, model, method = self._plane, route.ref.name, route.method
         document = self._reader.document(request)

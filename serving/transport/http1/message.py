@@ -45,7 +45,7 @@ class Answer:
     """A response; `headers` are complete lines, without content-length."""
 
     status: int
-    body: bytes = b""
+    body: bytes | bytearray = b""
     headers: bytes = b""
 
 
