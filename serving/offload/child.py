@@ -12,8 +12,6 @@ from serving.errors import Code, ServingError
 from serving.offload.worker import HEAD, RESULT, SIZE
 from serving.process import environment, python_module
 
-Buffer = bytes | bytearray | memoryview
-
 
 class Child:
     """One process; it starts with its first call.
@@ -32,10 +30,17 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_busy = self._is_killed = False
 
-    def call(self, call: bytes, data: Buffer) -> tuple[Code | None, Any]:
+    def call(
+        self, call: bytes, data: list[bytes], tensors: list[pickle.PickleBuffer]
+    ) -> tuple[Code | None, Any]:
         """Do a job, and return its outcome; for a thread, as it waits for the process.
 
         Pipes are written and read without the interpreter's lock, and large tensors read where they stay.
+
+        Args:
+            call: the pickled function and arguments.
+            data: the parts of what it is for.
+            tensors: the contents of tensors among the arguments.
 
         Raises:
             ServingError: the process has died, or been killed (RESOURCE_EXHAUSTED).
@@ -44,7 +49,10 @@ class Child:
             with self._lock:
                 self._is_busy = True
                 process = self._started()
-            for part in (HEAD.pack(len(call), len(data)), call, data):
+            raw = [tensor.raw() for tensor in tensors]
+            head = HEAD.pack(len(call), sum(map(len, data)), len(raw))
+            parts: list[bytes | memoryview] = [head, *(SIZE.pack(one.nbytes) for one in raw), call]
+            for part in parts + data + raw:
                 _write(process, part)
             size, buffers, self.retires = RESULT.unpack(_read(process, RESULT.size))
             sizes = [SIZE.unpack(_read(process, SIZE.size))[0] for _ in range(buffers)]
@@ -88,7 +96,7 @@ class Child:
         return self._process
 
 
-def _write(process: "subprocess.Popen[bytes]", part: Buffer) -> None:
+def _write(process: "subprocess.Popen[bytes]", part: bytes | memoryview) -> None:
     assert process.stdin is not None
     view = memoryview(part)
     while view:

@@ -39,7 +39,7 @@ class Offload:
     async def run(
         self,
         function: Callable[..., Result],
-        data: bytes | bytearray | memoryview,
+        data: bytes | list[bytes],
         *arguments: Any,
         deadline: float | None = None,
     ) -> Result:
@@ -47,7 +47,7 @@ class Offload:
 
         Args:
             function: a function of a module.
-            data: what it is for.
+            data: what it is for, in one piece or several; the function gets one.
             arguments: anything that can be pickled.
             deadline: on the monotonic clock.
 
@@ -56,7 +56,9 @@ class Offload:
                 of it (RESOURCE_EXHAUSTED).
         """
         loop = asyncio.get_running_loop()
-        call = pickle.dumps((function, arguments))
+        tensors: list[pickle.PickleBuffer] = []
+        call = pickle.dumps((function, arguments), 5, buffer_callback=tensors.append)
+        parts = [data] if isinstance(data, bytes) else data
         try:
             async with (
                 asyncio.timeout(None if deadline is None else deadline - time.monotonic()),
@@ -64,7 +66,9 @@ class Offload:
             ):
                 worker = self._lend()
                 try:
-                    code, result = await loop.run_in_executor(self._callers, worker.call, call, data)
+                    code, result = await loop.run_in_executor(
+                        self._callers, worker.call, call, parts, tensors
+                    )
                 except BaseException:
                     self._end(worker)  # in the middle of a job, or dead
                     raise

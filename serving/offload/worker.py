@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 
 from serving.errors import Code, ServingError
 
-#: Of a job: the sizes of the call and of the data. Of a result: its size, how many buffers follow, whether this ends.
-HEAD = struct.Struct("<QQ")
+#: Of a job: the sizes of the call and of the data, and how many tensors follow. Of a result: its size, how many tensors
+#: follow, and whether this was the last one. The sizes of tensors come next, their contents at the end.
+HEAD = struct.Struct("<QQQ")
 RESULT = struct.Struct("<QQ?")
 SIZE = struct.Struct("<Q")
 #: How much the server itself goes before its workers, where there are too few cores for all.
@@ -36,8 +37,7 @@ def main() -> None:
     with os.fdopen(os.dup(0), "rb") as source, os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)
         while head := source.read(HEAD.size):
-            call_size, data_size = HEAD.unpack(head)
-            result, buffers = _run(source, call_size, data_size)
+            result, buffers = _run(source, *HEAD.unpack(head))
             retires = _most_memory() > _RETIRES_AT
             sink.write(RESULT.pack(len(result), len(buffers), retires))
             for buffer in buffers:
@@ -57,15 +57,18 @@ def _most_memory() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
-def _run(source: BinaryIO, call_size: int, data_size: int) -> tuple[bytes, list[pickle.PickleBuffer]]:
+def _run(
+    source: BinaryIO, call_size: int, data_size: int, tensors: int
+) -> tuple[bytes, list[pickle.PickleBuffer]]:
     """Return the pickled outcome, the result or the code and message of an error; and the contents of its tensors."""
     outcome: Any
     buffers: list[pickle.PickleBuffer] = []
     try:
-        function, arguments = pickle.loads(source.read(call_size))
-        data = source.read(data_size)
+        sizes = [SIZE.unpack(source.read(SIZE.size))[0] for _ in range(tensors)]
+        call, data = source.read(call_size), source.read(data_size)
+        function, arguments = pickle.loads(call, buffers=[source.read(size) for size in sizes])
         outcome = (None, function(data, *arguments))
-        del data
+        del data, arguments
         return pickle.dumps(outcome, 5, buffer_callback=buffers.append), buffers
     except ServingError as error:
         outcome = (error.code, error.message)

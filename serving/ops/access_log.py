@@ -32,7 +32,7 @@ class AccessLog:
                 "http.request.method": request.method,
                 "url.path": unquote(request.path),
                 "http.response.status_code": status,
-                "http.request.body.bytes": len(request.body),
+                "http.request.body.bytes": request.size,
                 "http.response.body.bytes": sent,
                 "network.protocol": "http",
                 "event.outcome": "success" if status < 400 else "failure",

@@ -16,10 +16,12 @@ from serving.ops.auth import Tokens
 from serving.ops.request_log import RequestLogs
 from serving.rest import encode, log_entries, metadata, routes
 from serving.rest.read import Reader
-from serving.transport.http1.message import JSON, Answer, Request
+from serving.transport.http1.message import JSON, Answer, Body, Request
 from serving.version import version as own_version
 
 log = logging.getLogger("slipway.server")
+#: So many numbers are encoded in another process: in a thread, the event loop would wait for them again and again.
+_LARGE_ANSWER = 1 << 17
 _TEXT = f"content-type: {metrics.CONTENT_TYPE}\r\n".encode()
 _CORS = (
     b"access-control-allow-origin: *\r\n"
@@ -153,7 +155,7 @@ class RestApi:
         body = encode.error(f"internal server error: {type(error).__name__}")
         return self._counted(request, call, Code.INTERNAL, body)
 
-    def _counted(self, request: Request, call: _Call, code: Code, body: bytes | bytearray) -> Answer:
+    def _counted(self, request: Request, call: _Call, code: Code, body: Body) -> Answer:
         count = self._plane.metrics
         self._plane.count_request(call.model, code)
         if code is Code.OK:
@@ -168,7 +170,7 @@ class RestApi:
             took = time.monotonic() - call.started
             self._access_log.rest(request, answer.status, took, len(answer.body), call)
 
-    async def _call(self, route: routes.Route, request: Request, call: _Call) -> bytes | bytearray:
+    async def _call(self, route: routes.Route, request: Request, call: _Call) -> Body:
         deadline = call.started + self._options.timeout_seconds
         plane, model, method = self._plane, route.ref.name, route.method
         document = self._reader.document(request)
@@ -190,6 +192,11 @@ class RestApi:
                     key = name or DEFAULT_SIGNATURE
                     self._logs.put(model, log_entries.predict(model, version.number, key, inputs, outputs))
                 size = sum(value.size for value in outputs.values())
+                if size > _LARGE_ANSWER and not any(value.dtype.kind == "O" for value in outputs.values()):
+                    written = await plane.offload.run(
+                        encode.prediction_apart, b"", outputs, asked.by_row, deadline=deadline
+                    )
+                    return written.data
                 return await plane.offload.by_size(size, encode.prediction, outputs, asked.by_row)
             tensor = inputs[INPUTS]
             if method == "classify":

@@ -33,7 +33,7 @@ def check_body(request: Request, limit: int) -> None:
         raise invalid(f"Content-Encoding {encoding.decode('latin-1')} is not supported; use gzip")
 
 
-def decompressed(data: bytes | bytearray, limit: int, *, more: bool = False) -> bytes:
+def decompressed(data: bytes, limit: int, *, more: bool = False) -> bytes:
     """Return a gzip body decompressed, but never more of it than the limit.
 
     Args:

@@ -61,15 +61,17 @@ class Reader:
         """
         check_body(request, self._limit)
         data, encoding = request.body, encoding_of(request)
+        if request.size > (_LARGE if encoding else _LARGE_IF_KNOWN):
+            return None
+        if isinstance(data, list):
+            data = b"".join(data)
         if encoding:
-            if len(data) > _LARGE:
-                return None
             data = decompressed(data, min(self._limit, _LARGE), more=self._limit > _LARGE)
         if len(data) <= _LARGE:
-            return Body(bytes(data))
-        if encoding or len(data) > _LARGE_IF_KNOWN:
+            return Body(data)
+        if encoding:
             return None
-        body = Body(bytes(data))
+        body = Body(data)
         return body if body.known else None
 
     async def read(
@@ -100,8 +102,8 @@ class Reader:
         packed, call = await self._offload.run(
             read_apart, data, encoding, self._limit, method, signatures, deadline=deadline
         )
-        if call.learned and not encoding and len(data) <= _LARGE_IF_KNOWN:
-            Body(bytes(data)).remember(*call.learned)
+        if call.learned and not encoding and request.size <= _LARGE_IF_KNOWN:
+            Body(data if isinstance(data, bytes) else b"".join(data)).remember(*call.learned)
         return replace(call, inputs=await unpacked(packed, self._offload))
 
 

@@ -156,8 +156,8 @@ class UnaryCall(_Call):
                 if self._message is not None:
                     raise ServingError(Code.INTERNAL, "more than one message for a unary method")
                 self._message = message
-                if len(message) > self._stream.held:  # it was compressed
-                    self._hold(len(message) - self._stream.held)
+                if wire.size_of(message) > self._stream.held:  # it was compressed
+                    self._hold(wire.size_of(message) - self._stream.held)
         except ServingError as error:
             self._fail_with(error)
             return
@@ -175,8 +175,8 @@ class UnaryCall(_Call):
     async def _run(self, message: wire.Message) -> None:
         try:
             answer = await self._method.call(message, self._context)
-            if len(answer) > len(message) and self._stream.handler is not None:
-                self._hold(len(answer) - len(message))  # the one for the other
+            if len(answer) > wire.size_of(message) and self._stream.handler is not None:
+                self._hold(len(answer) - wire.size_of(message))  # the one for the other
         except (Exception, asyncio.CancelledError) as error:
             self._fail_with(error)
             return
@@ -217,7 +217,7 @@ class StreamingCall(_Call):
         try:
             before = self._reader.size
             messages = self._reader.feed(data)
-            self._hold(sum(map(len, messages)) + self._reader.size - before)
+            self._hold(sum(map(wire.size_of, messages)) + self._reader.size - before)
             if self._queue.qsize() + len(messages) > _MOST_WAITING:
                 raise ServingError(Code.RESOURCE_EXHAUSTED, "too many messages are waiting to be answered")
         except ServingError as error:
@@ -253,5 +253,5 @@ class StreamingCall(_Call):
 
     async def _messages(self) -> AsyncIterator[bytes]:
         while (message := await self._queue.get()) is not None:
-            self._hold(-len(message))
+            self._hold(-wire.size_of(message))
             yield message

@@ -12,7 +12,7 @@ from serving.messages.dtypes import Array
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
 from serving.rpc.calls import Context, Unary
-from serving.rpc.wire import Message, parse
+from serving.rpc.wire import Message, parse, size_of
 
 log = logging.getLogger("slipway.server")
 
@@ -89,7 +89,7 @@ class Guard:
 
         async def handle(data: Message, context: Context) -> bytes:
             started = time.monotonic()
-            call = Call(context.deadline, size=len(data))
+            call = Call(context.deadline, size=size_of(data))
             code = Code.OK
             answer: bytes = b""
             try:
@@ -97,7 +97,7 @@ class Guard:
                     self.check_control(context)
                 else:
                     self.check(context)
-                if isinstance(data, bytes) and (read_large is None or len(data) <= _LARGE):
+                if isinstance(data, bytes) and (read_large is None or call.size <= _LARGE):
                     request = parse(request_type, data)
                 else:
                     assert read_large is not None, "only methods that read them take compressed messages"
@@ -119,7 +119,7 @@ class Guard:
                     counted(call, code, took)
                 if self.access_log:
                     size = len(answer)
-                    self.access_log.grpc(context.peer, full_name, code, took, len(data), size, call)
+                    self.access_log.grpc(context.peer, full_name, code, took, call.size, size, call)
             return answer
 
         return Unary(handle, None if read_large else _USUAL, apart=read_large is not None)

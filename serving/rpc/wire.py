@@ -73,12 +73,8 @@ class Compressed:
         encoding: how it is compressed.
     """
 
-    data: bytes | memoryview
+    data: bytes | list[bytes]
     encoding: bytes
-
-    def __len__(self) -> int:
-        """Return the number of bytes that came."""
-        return len(self.data)
 
 
 def parse(message_type: Any, data: bytes) -> Any:
@@ -94,7 +90,7 @@ def parse(message_type: Any, data: bytes) -> Any:
         raise invalid(f"the request is not a valid {name}: {error}") from None
 
 
-def decompress(data: bytes | memoryview, encoding: bytes, limit: int) -> bytes:
+def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
     """Decompress a message, but never to more than the limit.
 
     Raises:
@@ -121,8 +117,14 @@ def too_large(size: int, limit: int) -> ServingError:
     )
 
 
-#: What a method gets: only methods that read large messages apart get them as they lie, or compressed.
-Message = bytes | memoryview | Compressed
+#: What a method gets: only methods that read large messages apart get them in parts, or compressed.
+Message = bytes | list[bytes] | Compressed
+
+
+def size_of(message: Message) -> int:
+    """Return the number of bytes of a message as it came."""
+    data = message.data if isinstance(message, Compressed) else message
+    return len(data) if isinstance(data, bytes) else sum(map(len, data))
 
 
 class MessageReader:
@@ -143,7 +145,7 @@ class MessageReader:
         self._encoding = encoding
         self._apart = apart
         self._limit = limit
-        self._parts: list[bytes | bytearray] = []  # a large message is joined as it arrives
+        self._parts: list[bytes] = []
         self.size = 0
         self._need = PREFIX.size
 
@@ -153,13 +155,13 @@ class MessageReader:
         Raises:
             ServingError: a message is too large or cannot be decompressed.
         """
-        if self._parts and isinstance(self._parts[0], bytearray):
-            self._parts[0] += data
-        else:
-            self._parts.append(data)
+        self._parts.append(data)
         self.size += len(data)
         messages: list[Message] = []
         while self.size >= self._need:
+            if self._apart and self._need > _LARGE:
+                messages.append(self._large())
+                continue
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             compressed, length = PREFIX.unpack_from(whole)
             if length > self._limit:
@@ -167,20 +169,29 @@ class MessageReader:
             end = PREFIX.size + length
             self._need = end
             if self.size < end:
-                self._parts = [whole if end < _LARGE else bytearray(whole)]
+                self._parts = [whole]
                 break
-            message = memoryview(whole)[PREFIX.size : end]
-            if compressed:
-                messages.append(self._decompressed(message))
-            else:
-                messages.append(message if self._apart and end >= _LARGE else bytes(message))
-            rest = bytes(memoryview(whole)[end:])
-            self._parts = [rest] if rest else []
-            self.size = len(rest)
-            self._need = PREFIX.size
+            message = whole[PREFIX.size : end]
+            messages.append(self._decompressed(message) if compressed else message)
+            self._keep(whole[end:])
         return messages
 
-    def _decompressed(self, message: memoryview) -> Message:
+    def _large(self) -> Message:
+        """Return a large message in its parts: to join them would hold the event loop."""
+        parts, beyond = self._parts, self.size - self._need
+        compressed = parts[0][0]  # the first part has been seen to have the prefix
+        last = parts[-1]
+        parts[-1] = last[: len(last) - beyond]
+        parts[0] = parts[0][PREFIX.size :]
+        self._keep(last[len(last) - beyond :])
+        return Compressed(parts, self._encoding) if compressed else parts
+
+    def _keep(self, rest: bytes) -> None:
+        self._parts = [rest] if rest else []
+        self.size = len(rest)
+        self._need = PREFIX.size
+
+    def _decompressed(self, message: bytes) -> Message:
         if self._apart and self._limit > _AT_ONCE and self._encoding in ENCODINGS:
             try:
                 if (

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from serving.transport.patience import Patience
 
+Body = bytes | bytearray | memoryview
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"content-type: application/json\r\n"
@@ -19,7 +20,7 @@ class Request:
         path: the target without its query, as it was sent, still percent-encoded.
         headers: with names in lower case.
         peer: the client's address.
-        body: complete when `Application.answer` is called.
+        body: complete when `Application.answer` is called; a large one in the parts in which it came.
         oversized: whether the body was larger than the limit, and so was dropped.
         abandoned: whether the client disconnected. The task that answers is then cancelled.
     """
@@ -28,9 +29,14 @@ class Request:
     path: str
     headers: Headers
     peer: str
-    body: bytes | bytearray = b""
+    body: bytes | list[bytes] = b""
     oversized: bool = False
     abandoned: bool = False
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the body."""
+        return len(self.body) if isinstance(self.body, bytes) else sum(map(len, self.body))
 
     def header(self, name: bytes) -> bytes:
         """Return the first value of a header; empty if it is missing."""
@@ -45,7 +51,7 @@ class Answer:
     """A response; `headers` are complete lines, without content-length."""
 
     status: int
-    body: bytes | bytearray = b""
+    body: Body = b""
     headers: bytes = b""
 
 
@@ -99,7 +105,7 @@ class Exchange:
     request: Request
     keep_alive: bool
     answer: Answer | None = None
-    parts: list[bytes | bytearray] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
     size: int = 0
     held: int = 0
     is_old: bool = False

@@ -8,8 +8,8 @@ from serving.transport.http1.message import Answer, Application, Exchange, HttpL
 from serving.transport.http1.wire import TEXT, overfull, path_of
 from serving.transport.inflight import Account
 
-#: So many parts, of 64 KiB or less, are joined when the body is complete.
-_MOST_PARTS = 16
+#: A larger body is not joined: that would hold the event loop.
+_LARGE = 1 << 20
 _MOST_HEADERS = 256
 _FEW_DIGITS = 5  # of a length for which there may be no room
 #: What asks for another protocol, of which HTTP/2 is the only one that clients really ask for.
@@ -184,7 +184,7 @@ class RequestReader:
         if exchange.answer is None and not exchange.request.oversized:
             if self._account.take(len(data)):
                 exchange.held += len(data)
-                _add(exchange.parts, data)
+                exchange.parts.append(data)
                 return
             exchange.answer = overfull()
         self._drop(exchange)
@@ -196,9 +196,11 @@ class RequestReader:
         exchange, self.receiving = self.receiving, None
         if exchange is None:
             return
-        parts = exchange.parts
-        exchange.request.body = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
+        parts, exchange.parts = exchange.parts, []
+        if exchange.size > _LARGE and not exchange.request.oversized:
+            exchange.request.body = parts
+        else:
+            exchange.request.body = parts[0] if len(parts) == 1 else b"".join(parts)
         self.ended = not exchange.keep_alive
         self._taker.received(exchange)
 
@@ -213,13 +215,3 @@ class RequestReader:
         exchange.keep_alive = False
         exchange.is_cut = True
         self.on_message_complete()
-
-
-def _add(parts: list[bytes | bytearray], data: bytes) -> None:
-    """Add to the parts of a body; a large one is joined as it arrives, and not all at once when it is complete."""
-    if parts and isinstance(parts[0], bytearray):
-        parts[0] += data
-        return
-    parts.append(data)
-    if len(parts) > _MOST_PARTS:
-        parts[:] = [bytearray().join(parts)]

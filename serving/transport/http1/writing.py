@@ -47,7 +47,7 @@ class AnswerWriter:
         if not with_body:
             self._transport.write(head)
         elif size <= _PART:
-            self._transport.write(head + answer.body)
+            self._transport.write(b"".join((head, answer.body)))
         else:
             self._size = size
             self._rest = memoryview(answer.body)

@@ -43,7 +43,8 @@ class Echo:
             raise
         finally:
             self.running -= 1
-        return Answer(429, b"too large") if request.oversized else Answer(200, bytes(request.body))
+        body = request.body if isinstance(request.body, bytes) else b"".join(request.body)
+        return Answer(429, b"too large") if request.oversized else Answer(200, body)
 
 
 @contextlib.asynccontextmanager
