@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+_NICE = 5
 _SOURCES = Path(__file__).resolve().parent.parent
 
 
@@ -17,6 +18,12 @@ def python_module(module: str, *arguments: str) -> list[str]:
     would be imported instead of ours.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def give_way() -> None:
+    """Lower the priority of this thread, where threads have one of their own: the event loop goes first."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from serving.messages.dtypes import Array
 from serving.offload.offload import Offload
 from serving.ops.limits import Limits
 from serving.ops.metrics import Metrics
+from serving.process import give_way
 
 #: What stands in the metrics for every model that is not served; no model can be called so.
 UNKNOWN_MODEL = "(not served)"
@@ -83,7 +84,7 @@ class DataPlane:
         self._check_methods = check_methods
         parallel = threads or os.cpu_count() or 1
         self.offload = Offload(parallel)
-        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="model-run")
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="model-run", initializer=give_way)
         self._runners = Runners(self._pool, batching, metrics)
 
     def version(self, ref: ModelRef) -> AbstractContextManager[Version]:
