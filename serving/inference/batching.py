@@ -58,6 +58,7 @@ class Batcher:
         self._alarm = Alarm(lambda: chain(*self._running.values(), self._queue))
         self._company = False  # whether the last batch had several requests, or two came at once
         self._alone: asyncio.Handle | None = None
+        self._is_long = False  # whether the last batch went to a thread
 
     async def submit(
         self, inputs: Mapping[str, Array], wanted: Sequence[str], deadline: float | None = None
@@ -143,8 +144,11 @@ class Batcher:
     def _flush(self) -> None:
         self._timer = None
         while self._queue and len(self._running) < self._options.num_batch_threads:
-            batch = self._take()
-            if batch and not self._answer_now(batch):
+            free = self._options.num_batch_threads - len(self._running)
+            shared = self._options.share and self._is_long
+            batch = self._take(-(-self._rows // free) if shared else self._options.largest_run)
+            self._is_long = bool(batch) and not self._answer_now(batch)
+            if self._is_long:
                 task = self._loop.create_task(self._execute(batch))
                 self._running[task] = batch
                 task.add_done_callback(self._ended)
@@ -157,8 +161,11 @@ class Batcher:
         del self._running[task]
         self._schedule()
 
-    def _take(self) -> list[Waiting]:
-        """Dequeue the next batch: the oldest request, and those behind it that fit. Cancelled ones are dropped."""
+    def _take(self, most: int) -> list[Waiting]:
+        """Dequeue the next batch, of so many rows: the oldest request, and those behind it that fit.
+
+        Cancelled ones are dropped.
+        """
         batch: list[Waiting] = []
         kept: list[Waiting] = []
         rows = 0
@@ -172,7 +179,7 @@ class Batcher:
                 task.fail(expired())
             elif batch and (task.shapes != batch[0].shapes or task.wanted != batch[0].wanted):
                 kept.append(task)
-            elif batch and rows + task.rows > self._options.largest_run:
+            elif batch and rows + task.rows > min(most, self._options.largest_run):
                 kept.append(task)
                 break
             else:

@@ -10,7 +10,11 @@ from serving.messages.text_config import ServerConfigError, read_text
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """TensorFlow Serving's batching parameters and their defaults."""
+    """TensorFlow Serving's batching parameters and their defaults.
+
+    Attributes:
+        share: ours: what waits is divided among the threads that are free, so that none of them has nothing to do.
+    """
 
     max_batch_size: int = 1000
     batch_timeout_micros: int = 0
@@ -20,6 +24,7 @@ class BatchingOptions:
     pad_variable_length_inputs: bool = False
     enable_large_batch_splitting: bool = False
     max_execution_batch_size: int = 0
+    share: bool = False
 
     @property
     def largest_run(self) -> int:
@@ -30,7 +35,7 @@ class BatchingOptions:
 
 
 #: How requests are joined where nothing is configured: none waits, and a large one runs by itself.
-NATURAL = BatchingOptions(max_batch_size=128)
+NATURAL = BatchingOptions(max_batch_size=128, share=True)
 MOST_JOINED_ROWS = 32
 
 

@@ -23,7 +23,7 @@ _UNKNOWN_SIZE = 8
 #: A call that takes longer gains nothing by company on a CPU, and lets it wait.
 _LONGEST_SECONDS = 0.1
 #: A batch takes other kernels than a row, which round otherwise; rows that mix differ by far more.
-_RELATIVE, _ABSOLUTE = 1e-2, 1e-4
+_RELATIVE, _OF_LARGEST = 1e-2, 1e-4
 
 
 def joinable(engine: Engine, samples: Mapping[str, Sequence[Tensors]]) -> frozenset[str]:
@@ -114,6 +114,7 @@ def _same(got: Array, want: Array) -> bool:
     if got.shape != want.shape or got.dtype != want.dtype:
         return False
     if got.dtype.kind in "fc":
-        # Types of 16 bits are compared as they are; what is not finite must be at the same places.
-        return bool(np.allclose(got, want, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True))
+        # By the largest of them, or small probabilities would all be the same; what is not finite must be so in both.
+        largest = float(np.max(np.abs(want), where=np.isfinite(want), initial=0))
+        return bool(np.allclose(got, want, rtol=_RELATIVE, atol=_OF_LARGEST * largest, equal_nan=True))
     return bool(np.array_equal(got, want))

@@ -254,6 +254,21 @@ def test_one_client_alone_is_answered_at_once_and_company_together() -> None:
     asyncio.run(main())
 
 
+def test_what_waits_for_long_runs_is_shared_among_the_threads() -> None:
+    model = Model(0.05)
+
+    async def main(**options: Any) -> None:
+        joined = batcher(model, num_batch_threads=2, **options)
+        for _ in range(2):
+            await asyncio.gather(*(ask(joined, [n]) for n in range(8)))
+
+    asyncio.run(main(share=True))
+    assert [len(batch) for batch in model.batches] == [8, 4, 4], "the first cannot be known to be long"
+    model.batches.clear()
+    asyncio.run(main())
+    assert [len(batch) for batch in model.batches] == [8, 8]
+
+
 def test_a_quick_batch_that_fails_is_run_again_apart() -> None:
     def now(inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
         if len(inputs["x"]) > 1:

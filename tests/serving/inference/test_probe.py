@@ -64,6 +64,15 @@ def test_the_order_of_rows_is_tried_both_ways() -> None:
     assert joinable(Model(NUMBERS, lambda x: np.sort(x, axis=0)), {"predict": samples}) == frozenset()
 
 
+def test_small_answers_are_compared_by_their_size() -> None:
+    def mixes(x: Array) -> Array:
+        mixed: Array = (x - x.mean(axis=0)) * 1e-5
+        return mixed
+
+    assert joinable(Model(NUMBERS, mixes), {}) == frozenset()
+    assert joinable(Model(NUMBERS, lambda x: x * 1e-9), {}) == {"predict"}
+
+
 def test_rounding_differs_and_not_a_number_is_itself() -> None:
     def rounded(x: Array) -> Array:
         return np.where(x > 1, np.nan, x * (1 + 1e-6 * len(x)))
