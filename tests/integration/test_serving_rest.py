@@ -78,12 +78,12 @@ def test_scalars(server: Running) -> None:
 
 
 def test_not_a_number(server: Running) -> None:
-    body = b'{"instances": [NaN, Infinity, -Infinity, 1e999]} trailing'
+    body = b'{"instances": [NaN, Infinity, -Infinity]} trailing'
     response = server.post(f"{M}:predict", body)
     assert b"NaN" in response.content
     values = ok(response)["predictions"]
     assert math.isnan(values[0])
-    assert values[1:] == [math.inf, -math.inf, math.inf]
+    assert values[1:] == [math.inf, -math.inf]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_compressed_bodies(server: Running) -> None:
     headers = {"Content-Encoding": "gzip"}
     assert ok(server.post(f"{M}:predict", body, headers=headers)) == {"predictions": [3.5]}
     refused(server.post(f"{M}:predict", body[:-4], headers=headers), 400, "not valid gzip")
-    refused(server.post(f"{M}:predict", body, headers={"Content-Encoding": "br"}), 501, "use gzip")
+    refused(server.post(f"{M}:predict", body, headers={"Content-Encoding": "br"}), 400, "use gzip")
 
 
 def test_metrics(server: Running) -> None:

@@ -14,7 +14,7 @@ from tests.serving.process import start
 pytestmark = pytest.mark.server
 
 WEIGHTS = 5_000_000  # 20 MB
-SETTLED, LAST = 5, 17
+SETTLED, LAST = 3, 9
 
 
 @pytest.fixture(scope="module")
