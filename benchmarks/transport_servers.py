@@ -29,8 +29,8 @@ from serving.ops.request_log import RequestLogs
 from serving.rest.app import RestApi, RestOptions
 from serving.rest.server import rest_listener
 from serving.rpc import prediction
-from serving.rpc.calls import Context, Unary
 from serving.rpc.guard import Guard
+from serving.rpc.methods import Context, Unary
 from serving.rpc.services import Services
 from serving.transport.http1.message import Request
 from serving.transport.http2.connection import Http2Connection, Http2Limits

@@ -7,6 +7,8 @@ one fails, with its own text; and each has its own deadline. A request without r
 
 A request that comes while nothing runs and nobody else has come since the event loop last looked is run at once:
 one client alone pays nothing for batching.
+
+It is one file because the queue, its timer and the running batches are one state.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ import numpy as np
 from serving.errors import Code, ServingError, invalid
 from serving.inference.batching_options import BatchingOptions
 from serving.inference.executor import expired
-from serving.inference.joining import join, rows_of, shapes_of, split
+from serving.inference.joining import Joined, join, rows_of, shapes_of, split
 from serving.inference.waiting import Alarm, Waiting
 from serving.messages.dtypes import Array
 from serving.ops.metrics import Metrics
@@ -145,17 +147,31 @@ class Batcher:
         self._timer = None
         while self._queue and len(self._running) < self._options.num_batch_threads:
             free = self._options.num_batch_threads - len(self._running)
-            shared = self._options.share and self._is_long
-            batch = self._take(-(-self._rows // free) if shared else self._options.largest_run)
-            self._is_long = bool(batch) and not self._answer_now(batch)
-            if self._is_long:
-                task = self._loop.create_task(self._execute(batch))
-                self._running[task] = batch
-                task.add_done_callback(self._ended)
-                self._alarm.watch(chain(batch, self._queue))
+            most = self._options.largest_run
+            if self._options.share and self._is_long:
+                most = min(most, -(-self._rows // free))
+            batch = self._take(most)
+            if batch:
+                self._begin(batch)
             if self._options.batch_timeout_micros and self._rows < self._options.largest_run:
                 break
         self._schedule()
+
+    def _begin(self, batch: list[Waiting]) -> None:
+        """Answer a batch at once, or have it run in a thread."""
+        try:
+            joined = self._joined(batch)
+        except Exception as error:  # such as no memory for all of them together
+            work = self._apart(batch, error)
+        else:
+            self._is_long = not self._answer_now(batch, joined)
+            if not self._is_long:
+                return
+            work = self._execute(batch, joined)
+        task = self._loop.create_task(work)
+        self._running[task] = batch
+        task.add_done_callback(self._ended)
+        self._alarm.watch(chain(batch, self._queue))
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]
@@ -179,7 +195,7 @@ class Batcher:
                 task.fail(expired())
             elif batch and (task.shapes != batch[0].shapes or task.wanted != batch[0].wanted):
                 kept.append(task)
-            elif batch and rows + task.rows > min(most, self._options.largest_run):
+            elif batch and rows + task.rows > most:
                 kept.append(task)
                 break
             else:
@@ -192,60 +208,55 @@ class Batcher:
             self._metrics.queuing_latency.observe((now - task.queued) * 1e6)
         return batch
 
-    def _answer_now(self, batch: list[Waiting]) -> bool:
+    def _answer_now(self, batch: list[Waiting], joined: Joined) -> bool:
         """Answer a batch that is certain to be quick; others, and those that fail, are left to a thread."""
-        joined, size = self._joined(batch)
         try:
-            outputs = self._run_now(joined, batch[0].wanted)
+            outputs = self._run_now(joined.inputs, batch[0].wanted)
             if outputs is None:
                 return False
-            parts = self._parts(batch, outputs, size)
+            parts = split(outputs, [task.rows for task in batch], joined.size)
         except Exception:
             return False
-        self._count(size)
+        self._count(joined.size)
         for task, part in zip(batch, parts, strict=True):
             task.answer(part)
         return True
 
-    async def _execute(self, batch: list[Waiting]) -> None:
+    async def _execute(self, batch: list[Waiting], joined: Joined) -> None:
         try:
-            for task, outputs in zip(batch, await self._run_batch(batch), strict=True):
+            for task, outputs in zip(batch, await self._run_batch(batch, joined), strict=True):
                 task.answer(outputs)
         except Exception as error:
-            if len(batch) == 1:
-                batch[0].fail(error)
-                return
-            for task in batch:  # who has left or is too late is passed over
-                if not task.future.done():
-                    await self._run_singly(task)
+            await self._apart(batch, error)
+
+    async def _apart(self, batch: list[Waiting], error: Exception) -> None:
+        """Run the requests of a batch that failed one by one; who has left or is too late is passed over."""
+        if len(batch) == 1:
+            batch[0].fail(error)
+            return
+        for task in batch:
+            if not task.future.done():
+                await self._run_singly(task)
 
     async def _run_singly(self, task: Waiting) -> None:
         try:
             if task.is_late(time.monotonic()):
                 raise expired()
-            (outputs,) = await self._run_batch([task])
+            (outputs,) = await self._run_batch([task], self._joined([task]))
         except Exception as error:
             task.fail(error)
         else:
             task.answer(outputs)
 
-    async def _run_batch(self, batch: list[Waiting]) -> list[dict[str, Array]]:
-        joined, size = self._joined(batch)
-        self._count(size)
-        return self._parts(batch, await self._run(joined, batch[0].wanted), size)
+    async def _run_batch(self, batch: list[Waiting], joined: Joined) -> list[dict[str, Array]]:
+        self._count(joined.size)
+        outputs = await self._run(joined.inputs, batch[0].wanted)
+        return split(outputs, [task.rows for task in batch], joined.size)
 
-    def _joined(self, batch: list[Waiting]) -> tuple[Mapping[str, Array], int]:
-        """Return the inputs of a batch, and its size with padding."""
+    def _joined(self, batch: list[Waiting]) -> Joined:
         rows = sum(task.rows for task in batch)
         size = next((size for size in self._options.allowed_batch_sizes if size >= rows), rows)
-        if len(batch) == 1 and size == rows:
-            return batch[0].inputs, size
-        return join([task.inputs for task in batch], size - rows), size
-
-    def _parts(self, batch: list[Waiting], outputs: dict[str, Array], size: int) -> list[dict[str, Array]]:
-        if len(batch) == 1 and size == batch[0].rows:
-            return [outputs]
-        return split(outputs, [task.rows for task in batch], size)
+        return Joined(join([task.inputs for task in batch], size - rows), size)
 
     def _count(self, size: int) -> None:
         self._metrics.batches.add()

@@ -22,6 +22,8 @@ from serving.messages.dtypes import Array
 Result = TypeVar("Result")
 #: The shape of a row of each input, and how many bytes of strings there are, as a power of two.
 RowShapes = tuple[object, ...]
+#: Those, and the number of rows.
+Measure = tuple[RowShapes, int]
 
 INLINE_SECONDS = 0.001
 _LOCK_WAITS = 4
@@ -42,12 +44,10 @@ class Executor:
         self._steady = steady
         self._quick: dict[RowShapes, int] = {}  # so many rows were quick
 
-    def is_quick(self, inputs: Mapping[str, Array]) -> bool:
-        """Return whether a call with these inputs is certain to be quick."""
-        if not self._steady:
-            return False
-        measured = _measure(inputs)
-        return measured is not None and self._quick.get(measured[0], -1) >= measured[1]
+    def run_if_quick(self, call: Callable[[], Result], inputs: Mapping[str, Array]) -> Result | None:
+        """Run a call on the event loop and return its result; None if it is not certain to be quick."""
+        measured = self._measured(inputs)
+        return self._timed(call, measured) if self._is_quick(measured) else None
 
     async def run(
         self, call: Callable[[], Result], inputs: Mapping[str, Array], deadline: float | None = None
@@ -65,9 +65,10 @@ class Executor:
         """
         if deadline is not None and time.monotonic() > deadline:
             raise expired()
-        if self.is_quick(inputs):
-            return self.run_here(call, inputs)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self.run_here, call, inputs)
+        measured = self._measured(inputs)
+        if self._is_quick(measured):
+            return self._timed(call, measured)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, call, measured)
         if deadline is None:
             return await future
         try:
@@ -76,22 +77,25 @@ class Executor:
         except TimeoutError:
             raise expired() from None
 
-    def run_here(self, call: Callable[[], Result], inputs: Mapping[str, Array]) -> Result:
+    def _measured(self, inputs: Mapping[str, Array]) -> Measure | None:
+        return _measure(inputs) if self._steady else None
+
+    def _is_quick(self, measured: Measure | None) -> bool:
+        return measured is not None and self._quick.get(measured[0], -1) >= measured[1]
+
+    def _timed(self, call: Callable[[], Result], measured: Measure | None) -> Result:
         """Run a call in this thread, and remember whether it was quick."""
-        if not self._steady:
+        if measured is None:
             return call()
         started, busy = time.perf_counter(), time.thread_time()
         result = call()
         # At least the thread's own CPU time; the work of TensorFlow's threads shows only in the wall time.
         waits = _LOCK_WAITS * sys.getswitchinterval()
         took = max(time.perf_counter() - started - waits, time.thread_time() - busy)
-        self._note(inputs, took)
+        self._note(measured, took)
         return result
 
-    def _note(self, inputs: Mapping[str, Array], took: float) -> None:
-        measured = _measure(inputs)
-        if measured is None:
-            return
+    def _note(self, measured: Measure, took: float) -> None:
         shapes, rows = measured
         quick = self._quick.get(shapes, -1)
         if took > INLINE_SECONDS:
@@ -103,7 +107,7 @@ class Executor:
             self._quick[shapes] = rows
 
 
-def _measure(inputs: Mapping[str, Array]) -> tuple[RowShapes, int] | None:
+def _measure(inputs: Mapping[str, Array]) -> Measure | None:
     """Return the shapes of rows and their number; None if the inputs differ in it, or have very many strings."""
     rows = -1
     shapes: list[object] = []

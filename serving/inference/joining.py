@@ -1,6 +1,7 @@
 """Joins the inputs of several requests to one batch, and splits the outputs again."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +9,13 @@ from serving.errors import Code, ServingError, invalid
 from serving.messages.dtypes import Array
 
 Tensors = Mapping[str, Array]
+
+
+class Joined(NamedTuple):
+    """The inputs of a batch, and its rows, padding included."""
+
+    inputs: Tensors
+    size: int
 
 
 def rows_of(inputs: Tensors) -> int:
@@ -37,7 +45,7 @@ def join(requests: Sequence[Tensors], padding: int) -> dict[str, Array]:
 
 
 def split(outputs: Tensors, rows: Sequence[int], size: int) -> list[dict[str, Array]]:
-    """Return the outputs of each request.
+    """Return the outputs of each request; of one that is alone, as they are.
 
     Args:
         outputs: of the batch.
@@ -47,6 +55,8 @@ def split(outputs: Tensors, rows: Sequence[int], size: int) -> list[dict[str, Ar
     Raises:
         ServingError: an output does not have a row for each row of the batch (FAILED_PRECONDITION).
     """
+    if list(rows) == [size]:
+        return [dict(outputs)]
     for alias, value in outputs.items():
         if value.ndim == 0 or value.shape[0] != size:
             raise ServingError(

@@ -90,9 +90,9 @@ class Runners:
 
         def run_now(feeds: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array] | None:
             engine = held()
-            if engine is None or not executor.is_quick(feeds):
+            if engine is None:
                 return None
-            return executor.run_here(lambda: engine.run(name, feeds, wanted), feeds)
+            return executor.run_if_quick(lambda: engine.run(name, feeds, wanted), feeds)
 
         batcher = Batcher(options, run, self._metrics, run_now)
         return Runner(executor, batcher, MOST_JOINED_ROWS if options is NATURAL else None)

@@ -1,6 +1,5 @@
 """Loads one version: fetches and verifies it, opens it, and warms it up."""
 
-import ctypes
 import gc
 import hashlib
 import shutil
@@ -12,6 +11,7 @@ from serving.engine.base import Engine
 from serving.engine.open import EngineOptions, open_engine
 from serving.errors import Code, ServingError, from_engine
 from serving.manager.source import is_remote, split_url
+from serving.ops.memory import trim
 from serving.release.fetch import check_release, fetch
 from serving.release.record import RELEASE_FILE, ReleaseError
 
@@ -93,8 +93,7 @@ def give_back_memory() -> None:
     freed in other threads than the main one.
     """
     gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
+    trim()
 
 
 def as_serving_error(error: Exception) -> ServingError:

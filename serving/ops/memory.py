@@ -5,6 +5,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path("/sys/fs/cgroup")
 _WORTH_RETURNING = 64 << 20
@@ -23,6 +24,12 @@ def usable_memory(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> 
     return min(sizes)
 
 
+def trim() -> None:
+    """Return to the operating system what the C library keeps of freed memory, where it is glibc."""
+    if malloc_trim := _malloc_trim():
+        malloc_trim(0)
+
+
 async def return_freed(held: Callable[[], int], seconds: float = 10.0) -> None:
     """Return freed memory to the operating system whenever much less is held than before.
 
@@ -32,8 +39,7 @@ async def return_freed(held: Callable[[], int], seconds: float = 10.0) -> None:
         held: gives the number of bytes that are held.
         seconds: the time between two looks.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is None:  # another C library than glibc
+    if _malloc_trim() is None:
         return
     high = 0
     while True:
@@ -42,7 +48,11 @@ async def return_freed(held: Callable[[], int], seconds: float = 10.0) -> None:
         high = max(high, now)
         if high - now >= _WORTH_RETURNING:
             high = now
-            await asyncio.to_thread(trim, 0)
+            await asyncio.to_thread(trim)
+
+
+def _malloc_trim() -> Any:
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def _groups(root: Path, own: Path) -> list[tuple[Path, str]]:

@@ -30,8 +30,8 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     known = known_inputs(body, signature)
-    if known is not None and body.known:
-        return known, body.known[0] == "instances"
+    if known is not None:
+        return known
     inputs, by_row = _from_document(body, signature, name)
     if len(inputs) == 1 and len(body.document) == 1 and body.plain:
         ((key, listed),) = body.document.items()
@@ -41,8 +41,8 @@ def predict_inputs(body: Body, signature: Signature, name: str) -> tuple[dict[st
     return inputs, by_row
 
 
-def known_inputs(body: Body, signature: Signature) -> dict[str, Array] | None:
-    """Return the tensor of a body that is a known list of numbers; None if it is not, or is for several inputs."""
+def known_inputs(body: Body, signature: Signature) -> tuple[dict[str, Array], bool] | None:
+    """Return the same of a body that is a known list of numbers; None if it is not, or is for several inputs."""
     if not body.known or len(signature.inputs) != 1:
         return None
     ((alias, spec),) = signature.inputs.items()
@@ -50,7 +50,7 @@ def known_inputs(body: Body, signature: Signature) -> dict[str, Array] | None:
         return None
     numbers = body.numbers(integers=spec.dtype in INTEGERS)
     value = None if numbers is None else _fitted(numbers, spec.dtype)
-    return None if value is None else {alias: value}
+    return None if value is None else ({alias: value}, body.known[0] == "instances")
 
 
 def _from_document(body: Body, signature: Signature, name: str) -> tuple[dict[str, Array], bool]:

@@ -143,7 +143,5 @@ def _known(body: Body, method: str, signatures: Mapping[str, Signature]) -> Call
     signature = signatures.get(DEFAULT_SIGNATURE)
     if method != "predict" or signature is None:
         return None
-    inputs = decode.known_inputs(body, signature)
-    return (
-        None if inputs is None else Call("", inputs, body.known is not None and body.known[0] == "instances")
-    )
+    found = decode.known_inputs(body, signature)
+    return Call("", *found) if found else None

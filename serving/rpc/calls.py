@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
 from serving.errors import Code, ServingError
 from serving.rpc import wire
+from serving.rpc.methods import Context, Streaming, Unary
 from serving.transport.http2.budget import ANSWERED
 from serving.transport.http2.connection import Http2Connection
 from serving.transport.http2.frames import ErrorCode
-from serving.transport.http2.headers import Head
 from serving.transport.http2.stream import Stream
 from serving.transport.inflight import REFUSAL
 
@@ -20,48 +19,6 @@ log = logging.getLogger("slipway.server")
 # A model's own error for an expired deadline says more, so it may come first; this is for methods without one.
 _GRACE_SECONDS = 0.05
 _MOST_WAITING = 1000
-
-
-@dataclass(slots=True)
-class Context:
-    """What a method knows about its call, besides the message.
-
-    Attributes:
-        head: the request's headers, including the metadata.
-        peer: the client's address.
-        deadline: on the loop's clock, which is the monotonic one; None if there is none.
-        expired: whether the call was cancelled because its deadline has passed.
-    """
-
-    head: Head
-    peer: str
-    deadline: float | None
-    expired: bool = False
-
-
-@dataclass(frozen=True)
-class Unary:
-    """A method with one request message and one response message.
-
-    Attributes:
-        call: answers a message.
-        largest: the size of a message, if it is not the server's limit.
-        apart: whether it takes compressed messages that become large as they came.
-    """
-
-    call: Callable[[Any, Context], Awaitable[bytes]]
-    largest: int | None = None
-    apart: bool = False
-
-
-@dataclass(frozen=True)
-class Streaming:
-    """A method with any number of request and response messages."""
-
-    call: Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]
-
-
-Methods = Mapping[str, Unary | Streaming]
 
 
 class _Call:
@@ -156,8 +113,9 @@ class UnaryCall(_Call):
                 if self._message is not None:
                     raise ServingError(Code.INTERNAL, "more than one message for a unary method")
                 self._message = message
-                if wire.size_of(message) > self._stream.held:  # it was compressed
-                    self._hold(wire.size_of(message) - self._stream.held)
+                size = wire.size_of(message)
+                if size > self._stream.held:  # it was compressed
+                    self._hold(size - self._stream.held)
         except ServingError as error:
             self._fail_with(error)
             return
@@ -175,8 +133,9 @@ class UnaryCall(_Call):
     async def _run(self, message: wire.Message) -> None:
         try:
             answer = await self._method.call(message, self._context)
-            if len(answer) > wire.size_of(message) and self._stream.handler is not None:
-                self._hold(len(answer) - wire.size_of(message))  # the one for the other
+            more = len(answer) - wire.size_of(message)
+            if more > 0 and self._stream.handler is not None:
+                self._hold(more)  # the one for the other
         except (Exception, asyncio.CancelledError) as error:
             self._fail_with(error)
             return

@@ -11,16 +11,14 @@ from serving.errors import Code, ServingError
 from serving.messages.dtypes import Array
 from serving.ops.access_log import AccessLog
 from serving.ops.auth import Tokens
-from serving.rpc.calls import Context, Unary
-from serving.rpc.wire import Message, parse, size_of
+from serving.rpc.methods import Context, Unary
+from serving.rpc.wire import LARGE, Message, parse, size_of
 
 log = logging.getLogger("slipway.server")
 
 
 #: A message without tensors is at most as large as gRPC itself takes without being told.
 _USUAL = 4 << 20
-#: A larger message with tensors is read apart.
-_LARGE = 1 << 20
 #: How the addresses of callers on this machine begin.
 _LOCAL = ("unix:", "ipv4:127.", "ipv6:[::1]:")
 
@@ -97,7 +95,7 @@ class Guard:
                     self.check_control(context)
                 else:
                     self.check(context)
-                if isinstance(data, bytes) and (read_large is None or call.size <= _LARGE):
+                if isinstance(data, bytes) and (read_large is None or call.size <= LARGE):
                     request = parse(request_type, data)
                 else:
                     assert read_large is not None, "only methods that read them take compressed messages"

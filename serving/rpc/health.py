@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 
 from serving.errors import Code, ServingError, invalid
 from serving.messages.declared import declare
-from serving.rpc.calls import Context, Methods, Streaming
 from serving.rpc.guard import Call, Guard
+from serving.rpc.methods import Context, Methods, Streaming
 
 SERVICE = "grpc.health.v1.Health"
 KNOWN = ("", "ModelService", "PredictionService")

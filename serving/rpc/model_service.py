@@ -10,8 +10,8 @@ from serving.manager.model_config import from_message, request_logging
 from serving.messages.protos import get_model_status_pb2, model_management_pb2
 from serving.messages.text_config import ServerConfigError
 from serving.ops.request_log import RequestLogs
-from serving.rpc.calls import Methods
 from serving.rpc.guard import Call, Guard
+from serving.rpc.methods import Methods
 from serving.rpc.prediction import read_spec
 
 SERVICE = "tensorflow.serving.ModelService"

@@ -29,8 +29,8 @@ from serving.messages.protos import (
 )
 from serving.offload.tensors import unpacked
 from serving.ops.request_log import RequestLogs
-from serving.rpc.calls import Methods
 from serving.rpc.guard import Call, Counted, Guard, Method, ReadLarge
+from serving.rpc.methods import Methods
 from serving.rpc.read import REQUESTS, read_apart
 from serving.rpc.wire import Compressed, Message, parse
 
@@ -188,10 +188,9 @@ def methods(service: PredictionService, guard: Guard) -> Methods:
 
 def _read_large(plane: DataPlane, method: str) -> ReadLarge:
     async def read(data: Message, call: Call) -> tuple[Any, dict[str, Array]]:
-        raw, encoding = (data.data, data.encoding) if isinstance(data, Compressed) else (data, b"")
-        limits = plane.limits
+        whole = data if isinstance(data, Compressed) else Compressed(data, b"", call.size)
         rest, packed = await plane.offload.run(
-            read_apart, raw, encoding, limits.body_bytes, method, limits, deadline=call.deadline
+            read_apart, whole.data, whole.encoding, whole.limit, method, plane.limits, deadline=call.deadline
         )
         return parse(REQUESTS[method], rest), await unpacked(packed, plane.offload)
 

@@ -15,8 +15,8 @@ from typing import Any
 from serving.errors import Code, ServingError, invalid
 from serving.messages.declared import declare
 from serving.ops.auth import Tokens
-from serving.rpc.calls import Methods
 from serving.rpc.guard import Call, Guard
+from serving.rpc.methods import Methods
 
 SERVICE = "tensorflow.ProfilerService"
 _LEVELS = ("host_tracer_level", "device_tracer_level", "python_tracer_level")

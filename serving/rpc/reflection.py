@@ -9,8 +9,8 @@ from google.protobuf.message import DecodeError
 from serving.errors import Code, invalid
 from serving.messages.declared import declare
 from serving.rpc import health, model_service, prediction
-from serving.rpc.calls import Context, Methods, Streaming
 from serving.rpc.guard import Guard
+from serving.rpc.methods import Context, Methods, Streaming
 
 _PACKAGE = "grpc.reflection.v1alpha"
 SERVICE = f"{_PACKAGE}.ServerReflection"

@@ -8,8 +8,8 @@ from serving.messages.text_config import ServerConfigError
 from serving.ops.request_log import RequestLogs
 from serving.ops.tls import Tls, ssl_context
 from serving.rpc import health, model_service, prediction, reflection
-from serving.rpc.calls import Streaming, Unary
 from serving.rpc.guard import Guard
+from serving.rpc.methods import Streaming, Unary
 from serving.rpc.profiler import Profiler
 from serving.rpc.services import Services
 from serving.transport.http2.connection import Http2Connection, Http2Limits

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from serving.errors import Code, ServingError
 from serving.rpc import wire
-from serving.rpc.calls import Context, Methods, Streaming, StreamingCall, Unary, UnaryCall
+from serving.rpc.calls import StreamingCall, UnaryCall
+from serving.rpc.methods import Context, Methods, Streaming, Unary
 from serving.transport.http2.connection import Http2Connection
 from serving.transport.http2.headers import Head, literal, status
 from serving.transport.http2.stream import Stream

@@ -15,7 +15,8 @@ from serving.transport.http2.headers import literal, status
 
 #: A compressed message of a method that takes large ones is decompressed at once to so many bytes.
 _AT_ONCE = 1 << 18
-_LARGE = 1 << 20
+#: A larger message of such a method is not joined.
+LARGE = 1 << 20
 PREFIX = struct.Struct(">BL")
 ENCODINGS = {b"gzip": 31, b"deflate": 15}  # with zlib's window bits
 _TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
@@ -71,10 +72,12 @@ class Compressed:
     Attributes:
         data: as it came.
         encoding: how it is compressed.
+        limit: the size that it may have once decompressed.
     """
 
     data: bytes | list[bytes]
     encoding: bytes
+    limit: int
 
 
 def parse(message_type: Any, data: bytes) -> Any:
@@ -90,24 +93,36 @@ def parse(message_type: Any, data: bytes) -> Any:
         raise invalid(f"the request is not a valid {name}: {error}") from None
 
 
-def decompress(data: bytes, encoding: bytes, limit: int) -> bytes:
+def decompress(data: bytes, encoding: bytes, limit: int, *, more: bool = False) -> bytes:
     """Decompress a message, but never to more than the limit.
+
+    Args:
+        data: the message.
+        encoding: how it is compressed.
+        limit: in bytes.
+        more: return one byte more than the limit if there is more, and raise nothing then.
 
     Raises:
         ServingError: the data is invalid (INTERNAL), or the message is too large (RESOURCE_EXHAUSTED).
     """
-    if encoding not in ENCODINGS:
-        raise ServingError(Code.INTERNAL, "a compressed message without a grpc-encoding")
-    unpacker = zlib.decompressobj(ENCODINGS[encoding])
+    unpacker = zlib.decompressobj(ENCODINGS[_checked(encoding)])
     try:
         unpacked = unpacker.decompress(data, limit + 1)
     except zlib.error as error:
         raise ServingError(Code.INTERNAL, f"the message is not valid {encoding.decode()}: {error}") from None
     if len(unpacked) > limit:
+        if more:
+            return unpacked
         raise too_large(len(unpacked), limit)
     if not unpacker.eof:
         raise ServingError(Code.INTERNAL, f"the message's {encoding.decode()} is truncated")
     return unpacked
+
+
+def _checked(encoding: bytes) -> bytes:
+    if encoding not in ENCODINGS:
+        raise ServingError(Code.INTERNAL, "a compressed message without a grpc-encoding")
+    return encoding
 
 
 def too_large(size: int, limit: int) -> ServingError:
@@ -159,7 +174,7 @@ class MessageReader:
         self.size += len(data)
         messages: list[Message] = []
         while self.size >= self._need:
-            if self._apart and self._need > _LARGE:
+            if self._apart and self._need > LARGE:
                 messages.append(self._large())
                 continue
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
@@ -184,7 +199,7 @@ class MessageReader:
         parts[-1] = last[: len(last) - beyond]
         parts[0] = parts[0][PREFIX.size :]
         self._keep(last[len(last) - beyond :])
-        return Compressed(parts, self._encoding) if compressed else parts
+        return Compressed(parts, _checked(self._encoding), self._limit) if compressed else parts
 
     def _keep(self, rest: bytes) -> None:
         self._parts = [rest] if rest else []
@@ -192,13 +207,7 @@ class MessageReader:
         self._need = PREFIX.size
 
     def _decompressed(self, message: bytes) -> Message:
-        if self._apart and self._limit > _AT_ONCE and self._encoding in ENCODINGS:
-            try:
-                if (
-                    len(zlib.decompressobj(ENCODINGS[self._encoding]).decompress(message, _AT_ONCE + 1))
-                    > _AT_ONCE
-                ):
-                    return Compressed(message, self._encoding)
-            except zlib.error:
-                pass  # said below
-        return decompress(message, self._encoding, self._limit)
+        if not self._apart:
+            return decompress(message, self._encoding, self._limit)
+        some = decompress(message, self._encoding, min(self._limit, _AT_ONCE), more=self._limit > _AT_ONCE)
+        return some if len(some) <= _AT_ONCE else Compressed(message, self._encoding, self._limit)

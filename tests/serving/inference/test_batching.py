@@ -12,6 +12,7 @@ import pytest
 from serving.errors import Code, ServingError
 from serving.inference.batching import Batcher
 from serving.inference.batching_options import BatchingOptions, read_batching
+from serving.inference.joining import join
 from serving.messages.dtypes import Array
 from serving.messages.text_config import ServerConfigError
 from serving.ops.metrics import Metrics
@@ -200,6 +201,21 @@ def test_only_the_guilty_request_of_a_batch_fails_with_its_own_text() -> None:
     assert isinstance(late, ServingError)
     assert late.code is Code.DEADLINE_EXCEEDED
     assert [batch.tolist() for batch in model.batches] == [[1, 2, -3, 4, 5], [1, 2], [-3], [4]]
+
+
+def test_requests_that_cannot_be_put_together_are_run_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(requests: Sequence[Mapping[str, Array]], padding: int) -> dict[str, Array]:
+        if len(requests) > 1:
+            raise MemoryError
+        return join(requests, padding)
+
+    monkeypatch.setattr("serving.inference.batching.join", refuse)
+
+    async def main() -> None:
+        joined = batcher(Model())
+        assert await asyncio.gather(*(ask(joined, [n]) for n in range(3))) == [[0], [2], [4]]
+
+    asyncio.run(main())
 
 
 def test_a_request_without_rows_runs_alone_and_gets_an_empty_answer() -> None:

@@ -1,9 +1,10 @@
 """What hangs, is missing or is wrong holds up nothing else: not the next configuration, nor readiness, nor the end."""
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ class Control:
         return code
 
 
+@contextlib.contextmanager
+def controlled(place: Callable[[str], str]) -> Iterator[tuple[Running, Control]]:
+    """A server with the model a, and those who change its configuration."""
+    with (
+        start(f"--model_base_path={place('a')}", "--model_name=a", *FAST) as server,
+        Control(server) as control,
+    ):
+        yield server, control
+
+
 def answers(server: Running, model: str) -> bool:
     return server.post(f"/v1/models/{model}:predict", {"instances": [0]}).status_code == 200
 
@@ -87,10 +98,7 @@ def test_a_path_that_is_not_there_holds_up_no_other_configuration(
     place: Callable[[str], str], tmp_path: Path
 ) -> None:
     good = {"a": place("a")}
-    with (
-        start(f"--model_base_path={place('a')}", "--model_name=a", *FAST) as server,
-        Control(server) as control,
-    ):
+    with controlled(place) as (server, control):
         for number in range(12):
             missing = {**good, f"no{number}": str(tmp_path / f"no{number}")}
             assert control.reload(missing, timeout=0.3) is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -116,10 +124,7 @@ def test_a_newer_configuration_takes_the_place_of_one_that_waits(
     place: Callable[[str], str], tmp_path: Path
 ) -> None:
     good = {"a": place("a")}
-    with (
-        start(f"--model_base_path={place('a')}", "--model_name=a", *FAST) as server,
-        Control(server) as control,
-    ):
+    with controlled(place) as (server, control):
         older = control.begin({**good, "b": str(tmp_path / "late")}, timeout=60)
         eventually(lambda: "cannot list versions" in server.output())
         assert control.reload({**good, "c": place("c")}) is grpc.StatusCode.OK
@@ -166,10 +171,7 @@ def test_a_typo_in_the_first_file_can_be_corrected(place: Callable[[str], str], 
 def test_a_model_that_comes_back_is_new(place: Callable[[str], str], tmp_path: Path) -> None:
     good, bad = {"a": place("a")}, tmp_path / "bad"
     (bad / "1").mkdir(parents=True)
-    with (
-        start(f"--model_base_path={place('a')}", "--model_name=a", *FAST) as server,
-        Control(server) as control,
-    ):
+    with controlled(place) as (server, control):
         for _ in range(3):
             assert control.reload({**good, "b": place("b")}) is grpc.StatusCode.OK
             assert answers(server, "b")

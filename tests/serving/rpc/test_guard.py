@@ -6,8 +6,8 @@ import pytest
 
 from serving.errors import Code, ServingError
 from serving.ops.auth import Tokens
-from serving.rpc.calls import Context
 from serving.rpc.guard import Guard
+from serving.rpc.methods import Context
 from serving.transport.http2.headers import Head
 
 

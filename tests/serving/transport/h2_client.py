@@ -9,7 +9,7 @@ from hpack import Decoder, Encoder
 
 from serving.client.local import free_port
 from serving.errors import Code, ServingError
-from serving.rpc.calls import Context, Streaming, Unary
+from serving.rpc.methods import Context, Streaming, Unary
 from serving.rpc.services import Services
 from serving.transport.http2 import frames
 from serving.transport.http2.connection import Http2Connection, Http2Limits
